@@ -35,6 +35,7 @@ int worker_init(struct worker *w, const struct worker_ops *ops, struct task *own
     t->timer_slack = owner->timer_slack;
     t->ioprio = owner->ioprio;
     t->nice = owner->nice;
+    t->blocked = owner->blocked;  // job control asks: a background write is let through where SIGTTOU is
     return 0;
 }
 

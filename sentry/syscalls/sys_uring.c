@@ -2,8 +2,8 @@
 // io_uring_setup io_uring_enter io_uring_register. Decodes and waits; rings and requests are in
 // sentry/uring/.
 // LIMIT: io_uring: IORING_SETUP_IOPOLL and IORING_SETUP_SQPOLL are EINVAL: who polls would be the sentry.
-// LIMIT: io_uring: MADVISE is EINVAL, URING_CMD EOPNOTSUPP; 16384 requests at a time in a sandbox, then
-// io_uring_enter is EAGAIN.
+// LIMIT: io_uring: MADVISE is EINVAL, URING_CMD EOPNOTSUPP; 4096 rings in a sandbox, then io_uring_setup is
+// ENOMEM; 16384 requests at a time in a sandbox, then io_uring_enter is EAGAIN.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/fd/fdtable.h"

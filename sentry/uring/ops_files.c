@@ -31,8 +31,11 @@ static int64_t one(struct uring_req *q, bool write, uint64_t addr, uint32_t len)
     uint64_t fd = (uint64_t)q->sqe.fd;
     if (q->sqe.op_flags) {
         const uint64_t iov[2] = {addr, len};
-        uint64_t at = worker_pretend(&q->w, iov, sizeof iov);
-        return at ? vector(q, write, at, 1) : -LINUX_ENOMEM;
+        if (!q->vector)
+            q->vector = worker_pretend(&q->w, iov, sizeof iov);
+        else
+            worker_write_back(&q->w, q->vector, iov, sizeof iov);
+        return q->vector ? vector(q, write, q->vector, 1) : -LINUX_ENOMEM;
     }
     if (at_position(q))
         return uring_call(q, write ? LINUX_NR_write : LINUX_NR_read, fd, addr, len, 0, 0, 0);
@@ -108,7 +111,7 @@ int64_t uring_close(struct uring_req *q) {
         fdtable_put(files);
         return err;
     }
-    {
+    if (!t->call.again) {  // one that waits (SO_LINGER) has closed it
         struct file *f cleanup_file = fd_get(t->files, q->sqe.fd);
         if (!f || uring_of(f))
             return -LINUX_EBADF;

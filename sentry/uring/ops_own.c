@@ -207,12 +207,13 @@ int64_t uring_cancel_op(struct uring_req *q) {
 }
 
 int uring_prepare_msg_ring(struct uring_req *q) {
-    return q->sqe.buf_index || q->sqe.addr || q->sqe.op_flags ? -LINUX_EINVAL : 0;
+    const struct linux_io_uring_sqe *s = &q->sqe;
+    return s->buf_index || s->addr || s->addr3 || s->op_flags || s->splice_fd_in ? -LINUX_EINVAL : 0;
 }
 int64_t uring_msg_ring(struct uring_req *q) {
     const struct linux_io_uring_cqe cqe = {q->sqe.off, (int32_t)q->sqe.len, 0};
     struct uring *to = uring_of(q->file);
-    if (!to)
+    if (!to || __atomic_load_n(&to->disabled, __ATOMIC_RELAXED))
         return -LINUX_EBADFD;
     return uring_complete(to, &cqe, true, true, false) ? 0 : -LINUX_EOVERFLOW;
 }

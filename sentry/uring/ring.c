@@ -94,14 +94,6 @@ static void keep(struct uring *r, const struct linux_io_uring_cqe *cqe) {
     show_overflow(r);
 }
 
-static void tell(struct uring *r, struct file *eventfd) {
-    uint64_t one = 1;
-    struct uio_kernel u;
-    struct vfs_ctx ctx = {.vfs = r->k->vfs};
-    uio_kernel_init(&u, &one, sizeof one);
-    vfs_write(&ctx, eventfd, &u.u);
-}
-
 bool uring_complete(struct uring *r, const struct linux_io_uring_cqe *cqe, bool must, bool counts,
                     bool inline_done) {
     struct file *told cleanup_file = NULL;
@@ -123,7 +115,7 @@ bool uring_complete(struct uring *r, const struct linux_io_uring_cqe *cqe, bool 
     }
     waitq_wake(&r->wait, LINUX_POLLIN | LINUX_POLLRDNORM);
     if (told)
-        tell(r, told);
+        eventfd_signal(told);
     return true;
 }
 
@@ -168,6 +160,7 @@ void uring_put(struct uring *r) {
         return;
     list_for_each_safe(o, tmp, &r->overflow, link)
         drop_kept(r, o);
+    uring_groups_free(r);  // a request that was under way at the ring's end may have added some
     if (r->base)
         munmap(r->base, r->size);
     if (r->memory)
@@ -177,12 +170,27 @@ void uring_put(struct uring *r) {
     free(r);
 }
 
+static bool enlist(struct uring *r) {
+    struct uring_set *s = &r->k->urings;
+    const struct uring *other;
+    unsigned n = 0;
+    LOCKED(&s->lock);
+    list_for_each(other, &s->rings, in_set)
+        n++;
+    if (n >= URING_RINGS_MOST)
+        return false;
+    r->number = ++s->last;
+    list_add_tail(&s->rings, &r->in_set);
+    return true;
+}
+static void delist(struct uring *r) {
+    LOCKED(&r->k->urings.lock);
+    list_del(&r->in_set);
+}
+
 static void ring_release(struct file *f) {
     struct uring *r = f->priv;
-    {
-        LOCKED(&r->k->urings.lock);
-        list_del(&r->in_set);
-    }
+    delist(r);
     {
         LOCKED(&r->lock);
         r->dead = true;
@@ -305,20 +313,21 @@ int uring_open(struct task *t, unsigned entries, struct linux_io_uring_params *p
     int err = sizes(r, entries, p);
     if (err == 0)
         err = make_memory(r, t);
-    if (err == 0) {
-        fill(r, p);
-        if ((r->flags & LINUX_IORING_SETUP_SINGLE_ISSUER) && !r->disabled)
-            r->issuer = t;
-        err = file_anon(t->k->vfs, "anon_inode:[io_uring]", NULL, &ring_fops, r, LINUX_O_RDWR, out);
-    }
+    if (err == 0 && !enlist(r))
+        err = -LINUX_ENOMEM;
     if (err < 0) {
         uring_put(r);
         return err;
     }
-    LOCKED(&t->k->urings.lock);
-    r->number = ++t->k->urings.last;
-    list_add_tail(&t->k->urings.rings, &r->in_set);
-    return 0;
+    fill(r, p);
+    if ((r->flags & LINUX_IORING_SETUP_SINGLE_ISSUER) && !r->disabled)
+        r->issuer = t;
+    err = file_anon(t->k->vfs, "anon_inode:[io_uring]", NULL, &ring_fops, r, LINUX_O_RDWR, out);
+    if (err < 0) {
+        delist(r);
+        uring_put(r);
+    }
+    return err;
 }
 
 // ---- Which there are --------------------------------------------------------------------------------------

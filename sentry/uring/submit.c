@@ -22,23 +22,24 @@ static void read_sqe(const struct uring *r, uint32_t index, struct linux_io_urin
     memcpy(out, words, sizeof *out);
 }
 
-// With the lock held: the next entry's copy. False: there is none, or its index names none (dropped).
-static bool next_sqe(struct uring *r, struct linux_io_uring_sqe *out) {
+// With the lock held.
+static void taken(struct uring *r) { uring_set_word(r, URING_SQ_HEAD, ++r->sq_head); }
+
+// With the lock held: the next entry's index. False: it names none, and has been dropped.
+static bool next_index(struct uring *r, uint32_t *index) {
     unsigned at = uring_sq_array(r) + (r->sq_head & (r->sq_entries - 1)) * (unsigned)sizeof(uint32_t);
-    uint32_t index = uring_word(r, at);
-    bool good = index < r->sq_entries;
-    if (good)
-        read_sqe(r, index, out);
-    else
-        uring_set_word(r, URING_SQ_DROPPED, uring_word(r, URING_SQ_DROPPED) + 1);
-    uring_set_word(r, URING_SQ_HEAD, ++r->sq_head);
-    return good;
+    *index = uring_word(r, at);
+    if (*index < r->sq_entries)
+        return true;
+    uring_set_word(r, URING_SQ_DROPPED, uring_word(r, URING_SQ_DROPPED) + 1);
+    taken(r);
+    return false;
 }
 
 static bool is_empty(const struct uring *r) { return uring_word(r, URING_SQ_TAIL) == r->sq_head; }
 
 // A chain: *left is how many entries may still be taken. NULL: none, and *err says whether that is for want
-// of memory.
+// of memory. (What is made here under the lock is not ended under it: that asks for locks that come before.)
 static struct uring_req *take_chain(struct uring *r, struct task *t, unsigned *left, int *err) {
     struct uring_req *head = NULL, **end = &head;
     LOCKED(&r->lock);
@@ -46,16 +47,18 @@ static struct uring_req *take_chain(struct uring *r, struct task *t, unsigned *l
     *left = *left < queued ? *left : queued;
     *left = *left < r->sq_entries ? *left : r->sq_entries;
     while (*left && !is_empty(r)) {
+        uint32_t index;
+        if (!next_index(r, &index)) {
+            *left = 0;
+            break;
+        }
         struct uring_req *q = uring_req_new(r, t);
         if (!q) {
             *err = -LINUX_EAGAIN;
             break;
         }
-        if (!next_sqe(r, &q->sqe)) {
-            uring_req_free(q);
-            *left = 0;
-            break;
-        }
+        read_sqe(r, index, &q->sqe);
+        taken(r);
         --*left;
         q->user_data = q->sqe.user_data;
         *end = q;

@@ -39,6 +39,7 @@ struct fdtable;
 struct kernel;
 struct uring_set;
 
+#define URING_RINGS_MOST    4096u  // in the sandbox: each is a map of ours, and all are looked at, one by one
 #define URING_REQUESTS_MOST 16384u  // at a time, in the sandbox
 #define URING_BUFFERS_MOST  16384u  // registered with a ring
 #define URING_PERSONALITIES 64u
@@ -68,6 +69,7 @@ struct uring_req {
     uint64_t target;                   // [o] TIMEOUT: after so many completions
     uint32_t events;                   // [lock] POLL_ADD
     uint32_t cqe_flags;                // [o] of its next completion
+    uint64_t vector;                   // [o] where its one range of memory pretends to be (RWF_*); 0: nowhere
     unsigned shots, rested;            // [o] completions of it so far; at its last rest
     bool more;                         // [o] multishot: another one follows
     bool has_buffer;                   // [o] one was chosen

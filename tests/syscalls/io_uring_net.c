@@ -222,3 +222,23 @@ TEST(buffer_ring) {
     EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PBUF_RING, &reg, 1), EINVAL);
     ring_exit(&r);
 }
+
+// SO_LINGER: the request waits, as close(2) does (Linux waits where nobody sees it), and its result is
+// close's.
+TEST(close_that_lingers) {
+    struct ring r;
+    struct sockaddr_in a;
+    static char data[65536];
+    const struct linger soon = {1, 1};
+    ring_init(&r, 8, 0);
+    int l = listener(&a), s = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_OK(connect(s, (struct sockaddr *)&a, sizeof a));
+    int t = accept(l, NULL, NULL);
+    ASSERT_TRUE(t >= 0);
+    while (send(s, data, sizeof data, MSG_DONTWAIT) > 0) {
+    }
+    EXPECT_OK(setsockopt(s, SOL_SOCKET, SO_LINGER, &soon, sizeof soon));
+    EXPECT_EQ(ring_do(&r, IORING_OP_CLOSE, s, NULL, 0, 0), 0);
+    EXPECT_ERRNO(close(s), EBADF);
+    ring_exit(&r);
+}

@@ -142,14 +142,20 @@ TEST(probe) {
 }
 
 TEST(restrictions) {
-    struct ring r;
+    struct ring r, other;
     ring_init(&r, 8, IORING_SETUP_R_DISABLED);
+    ring_init(&other, 8, 0);
+    EXPECT_EQ(ring_do(&other, IORING_OP_MSG_RING, r.fd, NULL, 1, 2), -EBADFD);
+    EXPECT_EQ(ring_ready(&r), 0);
     struct io_uring_restriction x[2] = {
         {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_NOP},
         {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_PROBE}};
     EXPECT_ERRNO(ring_enter(&r, 0, 0, 0), EBADFD);
     EXPECT_OK(ring_register(&r, IORING_REGISTER_RESTRICTIONS, x, 2));
     EXPECT_OK(ring_register(&r, IORING_REGISTER_ENABLE_RINGS, NULL, 0));
+    EXPECT_EQ(ring_do(&other, IORING_OP_MSG_RING, r.fd, NULL, 1, 2), 0);
+    EXPECT_EQ(ring_take(&r).user_data, 2);
+    ring_exit(&other);
     EXPECT_EQ(ring_do(&r, IORING_OP_NOP, -1, NULL, 0, 0), 0);
     EXPECT_EQ(ring_do(&r, IORING_OP_FSYNC, 1, NULL, 0, 0), -EACCES);
     EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PERSONALITY, NULL, 0), EACCES);
