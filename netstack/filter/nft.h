@@ -339,7 +339,8 @@ void nf_elem_free(struct nf *nf, struct nf_elem *e);
 void nf_obj_free(struct nf *nf, struct nf_obj *o);
 
 // ---- xtables' matches and targets (the compat expressions) ------------------------------------------------
-// By name, family of the table and revision, what there is: NULL: none. `most`: the highest revision of that name, or -1.
+// By name, family of the table and revision, what there is: NULL: none. `most`: the highest revision of that
+// name, or -1.
 const struct nf_xt *nf_xt_find(bool target, const char *name, uint32_t family, uint32_t revision, int *most);
 const char *nf_xt_name(const struct nf_xt *xt);
 uint32_t nf_xt_revision(const struct nf_xt *xt);

@@ -217,6 +217,8 @@ int sock_path_as(const struct ns_sock *s, const struct ns_addr *to, const struct
         return path_find_on(s->ns, nif, dst, &x->local.ip, path);
     }
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
+    if (src && s->foreign && !netif_is_local(s->ns, src))  // nothing is sent in the name of others
+        return -LINUX_ENETUNREACH;
     return path_find_on(s->ns, nif, dst, src, path);
 }
 
@@ -332,6 +334,7 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     s->local.ip = addr->ip;
     s->local.scope = netif_scope(nif, &addr->ip);
     s->bound = true;
+    s->foreign = s->opt[NS_OPT_FREEBIND] && !ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip);
     return 0;
 }
 

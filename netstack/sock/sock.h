@@ -58,6 +58,7 @@ struct ns_sock {
     bool listening;
     bool user;  // somebody holds it
     bool bound;      // to an address, with a port or (NS_OPT_BIND_NO_PORT) without
+    bool foreign;    // the address was not ours when it was bound (NS_OPT_FREEBIND)
     uint32_t owner;  // who made it, as its user counts them
     int error;  // positive; what ns_take_error() gives
     struct pktq errors;  // errq.c

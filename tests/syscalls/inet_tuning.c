@@ -134,6 +134,20 @@ TEST(free_bind) {
     EXPECT_OK(bind(fd, &a.any, addr_size(AF_INET6)));
     close(fd);
 }
+TEST(free_bind_does_not_send_in_the_name_of_others) {
+    union inet_addr a = loopback(AF_INET, 0), to = loopback(AF_INET, 4999);
+    a.in.sin_addr.s_addr = htonl(0xc0000207);
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        int fd = ASSERT_OK(socket(AF_INET, type, 0));
+        ASSERT_OK(set_int(fd, IPPROTO_IP, IP_FREEBIND, 1));
+        ASSERT_OK(bind(fd, &a.any, addr_size(AF_INET)));
+        ASSERT_OK(set_int(fd, IPPROTO_IP, IP_FREEBIND, 0));
+        EXPECT_ERRNO(connect(fd, &to.any, addr_size(AF_INET)), ENETUNREACH);
+        if (type == SOCK_DGRAM)
+            EXPECT_ERRNO(sendto(fd, "x", 1, 0, &to.any, addr_size(AF_INET)), ENETUNREACH);
+        close(fd);
+    }
+}
 
 // ---- Hops -------------------------------------------------------------------------------------------------
 static void min_hops(int family, int level, int option, int hops) {
