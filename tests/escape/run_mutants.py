@@ -429,7 +429,7 @@ MUTANTS = [
         "sentry/fd/async.c", "o.landlock = landlock_get(t->cred->landlock);", "o.landlock = NULL;")]),
     # ---- Rings of guests -------------------------------------------------------------------------------------------------
     ("an entry of a ring is wherever its index says", "seccomp", "syscalls:^io_uring_hostile$", [(
-        "sentry/uring/submit.c", "bool good = index < r->sq_entries;", "bool good = true;")]),
+        "sentry/uring/submit.c", "if (*index < r->sq_entries)", "if (true)")]),
     ("a registered buffer has no end", "seccomp", "syscalls:^io_uring_register$", [(
         "sentry/uring/registered.c", "addr >= b->addr && len <= b->len && addr - b->addr <= b->len - len",
         "addr >= b->addr")]),
