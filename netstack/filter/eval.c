@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules over a packet: chains, jumps, and the expressions that look at registers alone. What a packet may
 // cost is bounded: NF_STEPS expressions and rules at one hook, counting what sets that are looked through
-// and routes cost; then it is dropped.
+// cost; then it is dropped.
 #include "netstack/filter/nf.h"
 
 struct frame {

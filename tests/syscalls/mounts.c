@@ -245,6 +245,7 @@ TEST(errors) {
         if (geteuid() == 0)
             ASSERT_OK(setresuid(65534, 65534, 65534));
         EXPECT_ERRNO(mount("x", "/", "tmpfs", 0, NULL), EPERM);
+        EXPECT_ERRNO(mount("/", "/", NULL, MS_BIND, NULL), EPERM);
         EXPECT_ERRNO(umount2("/", 0), EPERM);
         EXPECT_ERRNO(syscall(SYS_pivot_root, "/", "/"), EPERM);
         EXPECT_ERRNO(unshare(CLONE_NEWNS), EPERM);

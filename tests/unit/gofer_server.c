@@ -189,7 +189,7 @@ static void test_special_nodes(void **state) {
     struct fixture *f = *state;
     struct client_walk w;
     struct gofer_attr a;
-    alarm(200);  // none of these may hang, which opening the fifo would
+    alarm(30);  // none of these may hang, which opening the fifo would
     assert_int_equal(mkfifo(in_root(f, "fifo"), 0666), 0);
     assert_int_equal(walk1(f, f->rw, "fifo", GOFER_WALK_HANDLE_ANY, &w), 0);
     assert_int_equal(w.attrs.v[0].mode & S_IFMT, S_IFIFO);
