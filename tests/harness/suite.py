@@ -8,7 +8,7 @@ full names. A test is any ctest; one that ends in a line `N passed, N failed, N 
 than they work, so two run at once: of different families (FAMILY), which share nothing on the machine, and never beside one
 that measures (ALONE).
 
-What failed is run once more, by itself. What passes then is `unsteady`: it is a fault of the test or of a race, is printed with what
+What failed within AGAIN_SECONDS is run once more, by itself. What passes then is `unsteady`: it is a fault of the test or of a race, is printed with what
 it said at first, and fails the run all the same if more than UNSTEADY_MOST of them came together. At the end everything that
 failed is printed again.
 """
@@ -25,10 +25,10 @@ import threading
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
-SUMS = re.compile(r"(\d+) passed +(\d+) failed +(\d+) skipped")  # in the line of run_one()
+SUMS = re.compile(r"(\d+) passed +(\d+) failed +(\d+) skipped +([\d.]+) s")  # in the line of run_one()
 PASSED = re.compile(r"ok |\S+ +(\d+ +)?ok +[\d.]+ m?s$")  # a case's line, in a suite that prints one for each
 LANES = 2
-UNSTEADY_MOST = 3
+UNSTEADY_MOST, AGAIN_SECONDS = 3, 200
 ALONE = re.compile(r"netstack\.goodput|architecture")
 # Those of one family use the same names, mounts or namespaces of the host; units and fuzzers have none.
 CONTAINERS = ("oci", "podman", "rootless", "docker", "containerd", "cri", "links", "limits", "cycles")
@@ -191,7 +191,10 @@ def run_again(failed, total):
     """Runs each by itself. Returns those that failed again and those that did not, (name, what they printed), and the new sums."""
     wrong, unsteady = [], []
     for test, first in failed:
-        before = SUMS.search(first).groups()
+        *before, seconds = SUMS.search(first).groups()
+        if float(seconds) > AGAIN_SECONDS:
+            wrong.append((test[1], first))
+            continue
         (passed, again, skipped), text = run_one(test[1], *test[2:])
         print("once more: " + text, flush=True)
         (wrong if again else unsteady).append((test[1], first))
