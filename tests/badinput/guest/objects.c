@@ -125,7 +125,7 @@ static void others_make(void) {
     place(inotify_init1(IN_NONBLOCK), INOTIFY, "inotify");
     place((int)syscall(SYS_pidfd_open, getpid(), 0), PIDFD, "pidfd");
     place((int)mq_open("/queue", O_RDWR | O_CREAT | O_NONBLOCK, 0600, NULL), MQUEUE, "mq_open");
-    place(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), PTY, "/dev/ptmx");
+    place(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), PTY, "/dev/pts/ptmx");
 }
 
 void objects_make(const char *place_name) {
