@@ -477,7 +477,7 @@ static struct lx_regs stat_for(struct guest *g, struct server *s, uint64_t name,
     s->ended = 0;
     unsigned long calls = s->calls;
     plat_resume(g->t);
-    for (int i = 0; i < 200000 && s->calls < calls + 3000; i++)
+    for (int i = 0; i < 60000 && s->calls < calls + 3000; i++)
         usleep(1000);
     plat_interrupt(g->t);
     until_ended(s, 1);
