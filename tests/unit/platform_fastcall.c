@@ -477,8 +477,11 @@ static struct lx_regs stat_for(struct guest *g, struct server *s, uint64_t name,
     s->ended = 0;
     unsigned long calls = s->calls;
     plat_resume(g->t);
-    for (int i = 0; i < 60000 && s->calls < calls + 3000; i++)
+    for (int i = 0; i < 60000 && !s->dead && s->calls < calls + 3000; i++) {
+        if (atomic_exchange(&s->ended, 0)) // an interrupt may come late (platform.h)
+            plat_resume(g->t);
         usleep(1000);
+    }
     plat_interrupt(g->t);
     until_ended(s, 1);
     assert_int_equal(plat_get_regs(g->t, &regs), 0);
