@@ -111,16 +111,22 @@ static int64_t files_update(struct uring *r, struct task *t, uaddr_t arg, unsign
     return u.resv ? -LINUX_EINVAL : uring_files_update(r, t, u.offset, uaddr(u.fds), n);
 }
 
+static bool is_sparse(const struct linux_io_uring_rsrc_register *a) {
+    return a->flags & LINUX_IORING_RSRC_REGISTER_SPARSE;
+}
+// What registers a table of either kind.
+static int table_in(struct task *t, struct linux_io_uring_rsrc_register *a, uaddr_t arg, unsigned size) {
+    if (size != sizeof *a)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, a, arg) < 0)
+        return -LINUX_EFAULT;
+    bool wrong = a->resv2 || (a->flags & ~LINUX_IORING_RSRC_REGISTER_SPARSE) || a->tags;
+    return wrong || (is_sparse(a) && a->data) ? -LINUX_EINVAL : 0;
+}
 static int files2(struct uring *r, struct task *t, uaddr_t arg, unsigned size) {
     struct linux_io_uring_rsrc_register a;
-    if (size != sizeof a)
-        return -LINUX_EINVAL;
-    if (copy_in_obj(t, &a, arg) < 0)
-        return -LINUX_EFAULT;
-    bool sparse = a.flags & LINUX_IORING_RSRC_REGISTER_SPARSE;
-    if (a.resv2 || (a.flags & ~LINUX_IORING_RSRC_REGISTER_SPARSE) || a.tags || (sparse && a.data))
-        return -LINUX_EINVAL;
-    return add_files(r, t, uaddr(a.data), a.nr, sparse);
+    int err = table_in(t, &a, arg, size);
+    return err < 0 ? err : add_files(r, t, uaddr(a.data), a.nr, is_sparse(&a));
 }
 
 // ---- Buffers ----------------------------------------------------------------------------------------------
@@ -164,14 +170,8 @@ static int add_buffers(struct uring *r, struct task *t, uaddr_t from, unsigned n
 
 static int buffers2(struct uring *r, struct task *t, uaddr_t arg, unsigned size) {
     struct linux_io_uring_rsrc_register a;
-    if (size != sizeof a)
-        return -LINUX_EINVAL;
-    if (copy_in_obj(t, &a, arg) < 0)
-        return -LINUX_EFAULT;
-    bool sparse = a.flags & LINUX_IORING_RSRC_REGISTER_SPARSE;
-    if (a.resv2 || (a.flags & ~LINUX_IORING_RSRC_REGISTER_SPARSE) || a.tags || (sparse && a.data))
-        return -LINUX_EINVAL;
-    return add_buffers(r, t, uaddr(a.data), a.nr, sparse);
+    int err = table_in(t, &a, arg, size);
+    return err < 0 ? err : add_buffers(r, t, uaddr(a.data), a.nr, is_sparse(&a));
 }
 
 static int drop_buffers(struct uring *r) {
