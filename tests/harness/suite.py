@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./dev test`: builds every flavour that the tests need, runs them, two at a time, and sums up.
 
-A flavour is a build of one of the presets (CMakePresets.json), in a folder of its name. Which of its tests run is said in
+A flavour is a build of one of the presets (CMakePresets.json), in a folder of its name, made while the tests of the flavour before
+run. Which of its tests run is said in
 FLAVOURS; their names get the flavour as prefix (asan.unit.lock), and --part selects by a regular expression over these
 full names. A test is any ctest; one that ends in a line `N passed, N failed, N skipped` counts that many. Most tests wait more
 than they work, so two run at once: of different families (FAMILY), which share nothing on the machine, and never beside one
@@ -13,6 +14,7 @@ it said at first, and fails the run all the same if more than UNSTEADY_MOST of t
 failed is printed again.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -54,11 +56,14 @@ FLAVOURS = [
 
 
 def build(options, preset):
-    folder = os.path.join(options.build, preset)
+    folder, dev = (os.path.join(options.build, name) for name in (preset, "dev"))
     if not os.path.exists(os.path.join(folder, "build.ninja")):
-        subprocess.run(["cmake", "-S", options.root, "--preset", preset, "-B", folder], check=True, stdout=subprocess.DEVNULL)
+        guests = [] if preset == "dev" else ["-DPICKET_GUESTS=" + dev]  # they are the same in all flavours
+        subprocess.run(["cmake", "-S", options.root, "--preset", preset, "-B", folder] + guests, check=True,
+                       stdout=subprocess.DEVNULL)
+    idle = [] if preset == "dev" or not shutil.which("chrt") else ["chrt", "--idle", "0"]  # tests run meanwhile
     started = time.monotonic()
-    if subprocess.run(["ninja", "-C", folder, "--quiet", "-j", str(options.jobs)]).returncode:
+    if subprocess.run(idle + ["ninja", "-C", folder, "--quiet", "-j", str(options.jobs)]).returncode:
         sys.exit("suite: the %s build failed" % preset)
     seconds = time.monotonic() - started
     if seconds > 1:
@@ -214,14 +219,24 @@ def main():
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     part = re.compile(options.part)
     total, failed, unsteady = [0, 0, 0], [], []
-    for name, preset, pattern, env, user in FLAVOURS:
+    flavours = []
+    for flavour in FLAVOURS:
+        name, user = flavour[0], flavour[4]
         if user is not None and (os.geteuid() != 0 or not shutil.which("setpriv")):
             print("skip the runs as an ordinary user: this is one already, or setpriv(1) is missing")
             continue
         # A part that names a flavour or nothing builds only what it may concern.
-        if options.part != "." and name not in ("dev", "user") and not re.search(name, options.part):
-            continue
-        folder = build(options, preset)
+        if options.part == "." or name in ("dev", "user") or re.search(name, options.part):
+            flavours.append(flavour)
+    # One after the other, while the tests of those before run: most of these wait.
+    builder = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+    built = {preset: builder.submit(build, options, preset) for preset in dict.fromkeys(flavour[1] for flavour in flavours)}
+    for name, preset, pattern, env, user in flavours:
+        try:
+            folder = built[preset].result()
+        except SystemExit:
+            builder.shutdown(wait=False, cancel_futures=True)
+            raise
         stage = Stage(options) if user is not None else None
         tests = []
         for test, command, properties in tests_of(folder):
