@@ -322,8 +322,8 @@ static bool is_system(const char *path) {
     return !strncmp(path, "/dev", 4) || !strncmp(path, "/proc", 5) || !strncmp(path, "/sys", 4);
 }
 
-// How many first entries of PATH do not have the program: a look each, where the sentry needs a message to the gofer. With binds
-// the tree inside is another one.
+// How many first entries of PATH do not have the program: a look each, where the sentry needs a message to
+// the gofer. With binds the tree inside is another one.
 static unsigned missing_in_path(const struct do_options *o) {
     const char *name = o->config.process.argv[0], *dir = "";
     unsigned n = 0;

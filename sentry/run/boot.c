@@ -114,8 +114,9 @@ static void crew_close(struct crew *crew) {
         pthread_join(crew->workers[--crew->n], NULL);
 }
 
-// The calling thread is a worker too (on ptrace it is the tracer). A first program that has begun its exec is let go first: the
-// event thread is made while that runs its loader. (Its death is an event too, so the turn ends.)
+// The calling thread is a worker too (on ptrace it is the tracer). A first program that has begun its exec
+// is let go first: the event thread is made while that runs its loader. (Its death is an event too, so the
+// turn ends.)
 static int run_threads(struct kernel *k, struct crew *crew, bool begun) {
     pthread_t event;
     crew_open(crew, k);
