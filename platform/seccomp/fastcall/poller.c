@@ -34,6 +34,7 @@
 #define LOST_NS      500000    // between two looks at the clock: something else has had our core
 #define PAUSE_NS      5000000   // nobody polls after that, twice as long each time
 #define PAUSE_MOST_NS 320000000
+#define MOVE_NS       1000000   // until a thread that was put aside may be expected to call
 #define GOOD_NS       50000000  // of polling, after which a pause is as short as the first
 #define GRACE_NS     200000    // before it has to pay
 #define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
@@ -253,7 +254,7 @@ static void note_awake(struct sc_platform *p, uint64_t now) {
 }
 
 // Cores are full: its threads leave it this one.
-static void put_aside(struct sc_platform *p) {
+static void put_aside(struct sc_platform *p, uint64_t now) {
     for (unsigned i = 0; i < SC_WATCHED; i++) {
         struct watch *w = &my.watches[i];
         if (!w->ring || w->aside || w->taken < FEW_CALLS)
@@ -261,6 +262,8 @@ static void put_aside(struct sc_platform *p) {
         if (!my.alone && (my.alone = sc_aside_begin(p, &my.others)))
             sc_listen_leave(p);
         w->aside = my.alone && sc_aside_put(p, w->ring, &my.others);
+        if (w->aside)
+            w->until = now + MOVE_NS;
     }
 }
 
@@ -278,7 +281,7 @@ static void settle_cores(struct sc_platform *p, uint64_t now) {
     if (cores_are_full(p)) {
         note_awake(p, now);
         claim(p);
-        put_aside(p);
+        put_aside(p, now);
     } else if (my.turn - my.heard > QUIET_TURNS) {
         sc_listen_leave(p);
     }
@@ -294,7 +297,10 @@ static bool look_at_clock(struct sc_platform *p) {
     for (unsigned i = 0; i < SC_WATCHED; i++) {
         struct watch *w = &my.watches[i];
         bool stays = w->calls || (busy && now < w->last + KEEP_NS);
-        w->until = stays ? now + POLL_NS : w->until + idle;
+        if (stays && w->until < now + POLL_NS)
+            w->until = now + POLL_NS;
+        else if (!stays)
+            w->until += idle;
         w->calls = false;
         if (w->ring && (now > w->until + patience || now > my.since + POLL_MOST_NS + patience))
             give_up(p, i);
