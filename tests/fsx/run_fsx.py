@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 
-# where it is inside, and what the native shadow lies on
+# where it is inside, and what the native shadow (and the host's side of a bind) of fsx lies on; fsrandom's always in memory,
+# for it also tries what only some file systems can (FALLOC_FL_INSERT_RANGE)
 PLACES = {"overlay": ("/tmp/fsx", "memory"), "tmpfs": ("/dev/shm/fsx", "memory"), "bind": ("/mnt/fsx", "disk")}
 
 
@@ -35,8 +36,9 @@ def difference(native, inside):
 
 def compare(opts, program, args, place, platform, folders):
     where, shadow = PLACES[place]
-    mine = os.path.join(folders[shadow], "native")
-    bound = tempfile.mkdtemp(dir=folders["disk"])
+    folder = folders["memory" if program == opts.fsrandom else shadow]
+    mine = os.path.join(folder, "native")
+    bound = tempfile.mkdtemp(dir=folder)
     native = run([program, mine] + args)
     inside = run([opts.picket, "do", "--platform=" + platform, "--bind", bound + ":/mnt", "--", program, where] + args)
     shutil.rmtree(bound)
