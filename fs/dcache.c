@@ -74,6 +74,11 @@ struct dentry *dcache_find_inode(const struct path *at, uint64_t ino) {
     return NULL;
 }
 
+void dentry_name(struct dentry *d, char name[LINUX_NAME_MAX + 1]) {
+    LOCKED(&d->sb->vfs->dcache);
+    memcpy(name, d->name, strlen(d->name) + 1);
+}
+
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len) {
     struct dentry *d = znew(struct dentry);
     if (!d)
