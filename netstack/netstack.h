@@ -381,6 +381,22 @@ int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 // interface where they did (NULL: where packets to it go; on leaving: any). Closing leaves.
 int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// A group's senders: all but those named (IP_BLOCK_SOURCE), or those alone (IP_ADD_SOURCE_MEMBERSHIP).
+#define NS_SOURCES4 10  // Linux: igmp_max_msf
+#define NS_SOURCES6 64  // Linux: mld_max_msf
+struct ns_sources {
+    bool exclude;
+    unsigned n;
+    struct ns_ip ip[NS_SOURCES6];
+};
+// One more, or one less; errors as Linux': EINVAL when the group was joined the other way, EADDRNOTAVAIL when
+// it was there or was not, ENOBUFS when there are as many as may be. Who heard one sender alone, and leaves
+// it, leaves the group.
+int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
+                     const struct ns_ip *source);
+int ns_set_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_sources *f);
+int ns_get_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, struct ns_sources *out);
 // Groups that somebody on an interface has joined, one by one: -ENODEV beyond the last.
 struct ns_group {
     struct ns_ip ip;
