@@ -246,6 +246,7 @@ static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th,
         return r;
     bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE || locks ||
                     def_fills(mm);
+    populate = populate && mem_pool_may_fill(mm->pool, m->len);
     r = queue_map(mm, th, &m->v, populate && m->v.prot ? PLAT_POPULATE : 0, m->fd);
     if (r < 0)
         return r;
@@ -345,7 +346,8 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
         return false;
     if (mm->nareas + 1 > mm_area_limit(mm) || area_reserve(mm, 1) < 0)
         return false;
-    if (queue_map(mm, th, &v, def_fills(mm) ? PLAT_POPULATE : 0, -1) < 0)
+    bool fills = def_fills(mm) && mem_pool_may_fill(mm->pool, to - from);
+    if (queue_map(mm, th, &v, fills ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
     t->undo = (struct map_undo){from, to, mm->brk};

@@ -33,6 +33,7 @@ struct limit_part {
 // What a look has found.
 struct found {
     uint64_t used, max;    // bytes; 0: no limit
+    uint64_t least;        // bytes that there are at least: what one process has, shared or not
     int64_t badness;       // the worst one's
     struct tgroup *worst;  // borrowed; NULL: none may be chosen
     bool dying;            // one that was chosen has not gone yet
@@ -56,7 +57,6 @@ struct limits {
     uint64_t cpu_seen, cpu_wait;    // [e]
     struct mem_pool pool;
     _Atomic bool watching;        // [a] a look is due
-    bool asked_exact;             // [e]
     uint64_t asked_at, took;      // [e] ns: the last question, and until its answer
     uint64_t killed_at, started;  // [e] ns; the program
     _Atomic uint64_t used;        // [a] bytes at the last look; 0: none since the pool is small
