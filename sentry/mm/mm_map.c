@@ -279,6 +279,8 @@ int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const str
     if (r == 0 && anonymous && (m.v.flags & LINUX_MAP_SHARED))
         r = make_shared(t, &m);
     own = m.own;
+    if (r == 0 && mm_denies(mm, m.v.prot, m.v.prot))
+        r = -LINUX_EACCES;
     if (r < 0)
         return r;
     m.v.max_prot &= ~a->deny;

@@ -19,7 +19,7 @@ static int scan(const struct mm *mm, uint64_t start, uint64_t end, uint32_t prot
             return -LINUX_ENOMEM;
         if (v->flags & (VMA_FIXED_KERNEL | VMA_SEALED))
             return -LINUX_EPERM;
-        if (prot & ~v->max_prot)
+        if (prot & ~v->max_prot || mm_denies(mm, v->prot, prot))
             return -LINUX_EACCES;
         *change |= v->prot != prot;
         *stop = v->end;
