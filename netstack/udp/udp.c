@@ -177,8 +177,6 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     int64_t n = (int64_t)io->left;
     if (s->error)
         return sock_take_error(s);
-    if (udp_of(s)->shut_wr)
-        return -LINUX_EPIPE;
     if (!to && !s->connected)
         return -LINUX_EDESTADDRREQ;
     if (!to)
@@ -189,6 +187,8 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EINVAL;
     if (n > (ns_ip_is4(&to->ip) ? UDP4_MAX : UDP6_MAX))
         return -LINUX_EMSGSIZE;
+    if (udp_of(s)->shut_wr)  // told behind what is wrong with the address, as on Linux
+        return -LINUX_EPIPE;
     if (!list_linked(&s->port)) {
         struct ns_ip any = s->local.ip;
         int err = sock_bind_port(s, &any, 0);

@@ -302,6 +302,8 @@ static int new_space(struct task *t, struct exec_image *x) {
     x->mm = mm_new(t->k->platform, as, limits_pool(t->k));
     if (x->mm)
         x->mm->knobs = vfs_knobs(t->k->vfs);
+    if (x->mm && t->mm)
+        atomic_store(&x->mm->mdwe, mm_mdwe_inherited(t->mm));
     return x->mm ? 0 : -LINUX_ENOMEM;
 }
 

@@ -35,6 +35,13 @@ static uint64_t ino_of(uint64_t dir, const char *name) {
     return h > ROOT_INO ? h : h + 2;
 }
 
+// A process's directory is of that process: who gets its number later has another one. n: below a directory
+// that is of no process, or of the same.
+static uint64_t process_ino_of(const struct proc_node *dir, uint64_t dir_ino, const struct proc_node *n,
+                               const char *name) {
+    return ino_of(n->g && n->g != dir->g ? dir_ino + n->g->start_ns : dir_ino, name);
+}
+
 // Who owns the files of a process: its effective user; or root, when it must not be looked into or has no
 // memory.
 static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
@@ -172,7 +179,7 @@ static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *n
         return 0;  // of proc alone a missing name is told before what one wanted to do with it
     if (err < 0)
         return err;
-    struct inode *i = proc_inode(dir->sb, &child, ino_of(dir->attr.ino, d->name));
+    struct inode *i = proc_inode(dir->sb, &child, process_ino_of(n, dir->attr.ino, &child, d->name));
     if (child.g && child.g != n->g)
         tgroup_put(child.g);
     if (!i)
@@ -182,7 +189,13 @@ static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *n
 }
 
 static bool emit(struct file *f, struct readdir_sink *s, const char *name, uint32_t mode, uint64_t next) {
-    uint64_t ino = ino_of(f->inode->attr.ino, name);
+    struct proc_node child = {0};
+    const struct proc_node *n = node_of(f->inode);
+    bool process = n->e->list && n->e->list->child == &proc_process_entry && find_child(n, name, &child) == 0;
+    uint64_t ino =
+        process ? process_ino_of(n, f->inode->attr.ino, &child, name) : ino_of(f->inode->attr.ino, name);
+    if (child.g && child.g != n->g)
+        tgroup_put(child.g);
     if (!strcmp(name, "."))
         ino = f->inode->attr.ino;
     else if (!strcmp(name, ".."))

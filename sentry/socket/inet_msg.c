@@ -66,7 +66,7 @@ static int64_t send_stream(struct inet_sock *i, struct sock_msg *m) {
     unsigned flags = stack_flags(m->flags);
     int64_t done = 0, n;
     bool all;
-    if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0)
+    if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0 && !atomic_load(&i->listening))
         return -LINUX_EAGAIN;  // before its bytes are copied for nothing
     do {
         bool small = m->u->left <= SMALL || flags & NS_MSG_OOB;
@@ -228,7 +228,9 @@ static int64_t recv_datagram(struct inet_sock *i, struct sock_msg *m) {
     int64_t whole = ns_recv_with(i->ns, ns_io_to(&io, buf, room), flags, &from, &m->extra);
     if (whole < 0)
         return whole;
-    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2)
+    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2), which who waits hears of
+    if (!m->has_extra && m->nonblock)
+        return -LINUX_EAGAIN;
     int64_t n = (int64_t)least((size_t)whole, room);
     if (n < whole)
         m->out_flags |= LINUX_MSG_TRUNC;
