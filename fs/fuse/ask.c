@@ -258,6 +258,13 @@ int fuse_ask(struct fuse_conn *c, const struct fuse_question *q, struct fuse_req
     }
     return fuse_ask_new(c, q, r);
 }
+void fuse_drop(struct fuse_req *r) {
+    struct fuse_asked *a = asked_of(r->conn);
+    if (a && a->next == &r->asked)
+        a->next = r->asked.prev;
+    list_del(&r->asked);
+    fuse_req_put(r);
+}
 void fuse_unask(struct fuse_req *r) {
     struct fuse_asked *a = asked_of(r->conn);
     if (a)

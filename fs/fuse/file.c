@@ -2,7 +2,7 @@
 // Open files of FUSE. Nothing of their bytes is kept here: each read and write is the daemon's. A read asks
 // for all its pieces at once; the writes of one call go one after another, and of several calls one call's
 // after another's, as under the inode's lock of Linux.
-// LIMIT: files of FUSE cannot be mapped (ENODEV), and so not executed.
+
 #include "abi/fcntl.h"
 #include "fs/fuse/fuse.h"
 #include <string.h>
@@ -38,6 +38,7 @@ void fuse_open_put(struct fuse_open *o) {
         fuse_req_put(o->release);
     else
         fuse_submit_orphan(o->release);
+    fuse_map_put(o->map);
     fuse_conn_put(o->conn);
     free(o);
 }
@@ -109,6 +110,13 @@ static int ask_piece(const struct span *s, size_t at, struct fuse_req **r) {
         &(struct fuse_question){
             .opcode = LINUX_FUSE_READ, .nodeid = s->o->nodeid, .args = {{&in, sizeof in}}, .out_most = n},
         r);
+}
+int fuse_ask_read(struct file *f, uint64_t off, uint64_t most, struct fuse_req **r, size_t *size) {
+    struct fuse_open *o = f->priv;
+    const struct span s = {
+        .o = o, .flags = atomic_load(&f->flags), .off = off, .size = most, .piece = o->conn->max_read};
+    *size = most < s.piece ? (size_t)most : s.piece;
+    return ask_piece(&s, 0, r);
 }
 static int ask_all(const struct span *s, struct fuse_req **pieces, unsigned *n, unsigned at_once) {
     int err = 0;
@@ -244,6 +252,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
             f->inode->attr.size = off + (uint64_t)n;
     }
     fuse_stale(f->inode);
+    fuse_map_forget(f->inode);
     return n;
 }
 
@@ -266,6 +275,7 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
         .fh = o->fh, .offset = off, .length = len, .mode = (uint32_t)mode};
     int err = simple(o, LINUX_FUSE_FALLOCATE, &in, sizeof in);
     fuse_stale(f->inode);
+    fuse_map_forget(f->inode);
     return err == -LINUX_ENOSYS ? -LINUX_EOPNOTSUPP : err;
 }
 // SEEK_DATA, SEEK_HOLE.
@@ -340,5 +350,6 @@ const struct file_ops fuse_file_fops = {.read = file_read,
                                         .llseek = file_llseek,
                                         .fsync = file_fsync,
                                         .fallocate = file_fallocate,
+                                        .mmap_fd = fuse_mmap_fd,
                                         .flush = file_flush,
                                         .release = file_release};

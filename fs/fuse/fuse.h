@@ -47,6 +47,7 @@ struct fuse_conn {         // [l] conn->lock, [c] constant after the mount
 enum fuse_req_state { FUSE_REQ_NEW, FUSE_REQ_QUEUED, FUSE_REQ_SENT, FUSE_REQ_DONE };
 
 struct fuse_open;
+struct fuse_map;
 struct fuse_req {
     struct refcount refs;    // who asked; the connection while QUEUED or SENT
     struct fuse_conn *conn;  // [c] owned
@@ -85,6 +86,7 @@ struct fuse_open {
     uint32_t flags, open_flags;  // LINUX_O_* as sent, LINUX_FUSE_FOPEN_*
     bool dir, nothing;           // nothing: the daemon knows of no open
     struct fuse_req *release;    // owned, made beforehand
+    struct fuse_map *map;        // owned; NULL: it was not mapped yet
 };
 
 struct fuse_node {         // inode->priv
@@ -98,6 +100,7 @@ struct fuse_node {         // inode->priv
     struct fuse_asked *_Atomic writer;  // [conn l] the call whose WRITEs go on; NULL: none
     struct waitq writable;
     struct fuse_forget *forget;  // owned, made beforehand
+    struct fuse_map *map;        // [i] owned; NULL: none is whole
 };
 static inline struct fuse_node *fuse_node(const struct inode *i) { return i->priv; }
 static inline struct fuse_conn *fuse_conn(const struct inode *i) { return i->sb->priv; }
@@ -144,6 +147,7 @@ int fuse_claim_writer(struct inode *i);
 // An open file that this call's CREATE has made of i, or NULL; a reference.
 struct fuse_open *fuse_created(struct inode *i);
 bool fuse_made(struct inode *i);      // by this call, in an earlier run of its handler
+void fuse_drop(struct fuse_req *r);   // its answer is noted elsewhere: it is not asked again, and ends
 void fuse_unask(struct fuse_req *r);  // what follows looks from it on again
 bool fuse_has_flushed(const struct fuse_open *o);
 void fuse_give_back(struct fuse_req *r);  // a good answer that nobody has used
@@ -175,6 +179,12 @@ int fuse_open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
 struct fuse_open *fuse_open_new(struct fuse_conn *c, uint64_t nodeid, bool dir);
 void fuse_open_put(struct fuse_open *o);
 int fuse_dev_attach(struct file *f, struct fuse_conn *c);  // dev.c. -LINUX_EINVAL: is none, or has one
+// A READ of f from `off`, of at most `most` bytes: *size were asked for.
+int fuse_ask_read(struct file *f, uint64_t off, uint64_t most, struct fuse_req **r, size_t *size);
+// map.c
+int fuse_mmap_fd(struct file *f, int prot, bool shared);
+void fuse_map_forget(struct inode *i);  // the file has changed
+void fuse_map_put(struct fuse_map *m);
 // notify.c
 int64_t fuse_notified(struct fuse_conn *c, int code, const unsigned char *p, size_t n);
 

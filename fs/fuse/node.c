@@ -63,6 +63,7 @@ void fuse_evict(struct inode *i) {
         fuse_queue_forget(c, take_ptr(n->forget));
     }
     waitq_destroy(&n->writable);
+    fuse_map_put(n->map);
     free(n->forget);
     free(n);
 }
@@ -310,6 +311,8 @@ int fuse_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     if (fuse_attr_check(&o.attr, i->type))
         return -LINUX_EIO;
     fuse_take_attr(i, &o.attr, o.attr_valid, o.attr_valid_nsec);
+    if (in.valid & LINUX_FUSE_FATTR_SIZE)
+        fuse_map_forget(i);
     return 0;
 }
 int fuse_readlink(struct inode *i, char *buf, size_t size) {

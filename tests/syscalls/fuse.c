@@ -294,3 +294,48 @@ TEST(errors) {
     EXPECT_EQ(p.revents, POLLERR);
     close(dev);
 }
+
+// Private maps, and shared ones for reading, have the file's bytes; a file can be executed.
+TEST(maps) {
+    static char big[100000];
+    in_tmpdir();
+    mounted(PLAIN, 1);
+    int fd = open("m/f", O_CREAT | O_RDWR, 0700);
+    ASSERT_OK(fd);
+    for (size_t i = 0; i < sizeof big; i++)
+        big[i] = (char)(i * 11 + i / 253);
+    EXPECT_EQ(write(fd, big, sizeof big), sizeof big);
+    char *p = mmap(NULL, sizeof big, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    ASSERT_TRUE(p != MAP_FAILED);
+    EXPECT_MEMEQ(p, big, sizeof big);
+    p[0] = 1;
+    EXPECT_OK(munmap(p, sizeof big));
+    EXPECT_OK(close(fd));
+    fd = open("m/f", O_RDONLY);
+    p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 4096);
+    ASSERT_TRUE(p != MAP_FAILED);
+    EXPECT_MEMEQ(p, big + 4096, 4096);
+    EXPECT_OK(munmap(p, 4096));
+    close(fd);
+    unmounted();
+}
+ROLE(from_fuse) { return 42; }
+TEST(executes) {
+    in_tmpdir();
+    mounted(PLAIN, 1);
+    static char buf[BYTES];
+    int from = open(guest.exe, O_RDONLY), to = open("m/prog", O_CREAT | O_WRONLY, 0755);
+    ssize_t n = read(from, buf, sizeof buf);
+    if (n == sizeof buf)
+        SKIP("the program is too big");
+    EXPECT_EQ(write(to, buf, (size_t)n), n);
+    close(from);
+    close(to);
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        execl("m/prog", "m/prog", "from_fuse", NULL);
+        _exit(errno);
+    }
+    EXPECT_EQ(wait_exit(pid), 42);
+    unmounted();
+}
