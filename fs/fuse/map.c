@@ -2,7 +2,7 @@
 // Maps of FUSE files. The host's kernel fills pages, and knows no daemon of a guest: so a file that is mapped
 // is read whole, into memory as a memfd has (charged to its limits), of which the map is one. Later opens
 // share it as long as size and mtime say that the file is what it was.
-// LIMIT: a mapping of a FUSE file shows the file as it was when it was mapped; shared ones that could be written, and
+// LIMIT: a mapping of a FUSE file shows it as it was when it was mapped; shared ones that could be written, and
 // files of more than 1 GiB, are ENODEV.
 #include "abi/mman.h"
 #include "fs/fuse/fuse.h"
@@ -111,28 +111,35 @@ static int load_window(struct file *f, struct fuse_map *m) {
         fuse_drop(pieces[k]);
     return err;
 }
+static bool is_whole(const struct fuse_map *m) { return m && m->loaded == m->size; }
+static int load(struct file *f, struct fuse_map *m) {
+    const struct vfs_ctx ctx = {.vfs = f->inode->sb->vfs, .fsize_limit = UINT64_MAX};
+    if (m->memory->inode->attr.size < m->size) {
+        int err = vfs_ftruncate(&ctx, m->memory, m->size);
+        if (err)
+            return err;
+    }
+    while (m->loaded < m->size) {
+        int err = load_window(f, m);
+        if (err)
+            return err;
+    }
+    publish(f->inode, m);
+    return 0;
+}
 int fuse_mmap_fd(struct file *f, int prot, bool shared) {
     struct fuse_open *o = f->priv;
     struct vfs_attr a;
     if (shared && (prot & LINUX_PROT_WRITE))
         return -LINUX_ENODEV;
-    bool whole = o->map && o->map->loaded == o->map->size;
-    int err = whole ? 0 : fuse_getattr(f->inode, &a);
-    if (!err && !whole)
+    if (!is_whole(o->map)) {
+        int err = fuse_getattr(f->inode, &a);
+        if (err)
+            return err;
         err = a.size > MAP_MOST ? -LINUX_ENODEV : map_for(f, &a);
-    if (err)
-        return err;
-    struct fuse_map *m = o->map;
-    whole = m->loaded == m->size;
-    if (!whole && m->memory->inode->attr.size < m->size) {
-        err = vfs_ftruncate(&(struct vfs_ctx){.vfs = o->conn->vfs, .fsize_limit = UINT64_MAX}, m->memory,
-                            m->size);
+        if (err)
+            return err;
     }
-    while (!err && m->loaded < m->size)
-        err = load_window(f, m);
-    if (err)
-        return err;
-    if (!whole)
-        publish(f->inode, m);
-    return vfs_mmap_fd(m->memory, prot, shared);
+    int err = is_whole(o->map) ? 0 : load(f, o->map);
+    return err ? err : vfs_mmap_fd(o->map->memory, prot, shared);
 }
