@@ -2,8 +2,8 @@
 // Maps of FUSE files. The host's kernel fills pages, and knows no daemon of a guest: so a file that is mapped
 // is read whole, into memory as a memfd has (charged to its limits), of which the map is one. Later opens
 // share it as long as size and mtime say that the file is what it was.
-// LIMIT: a mapping of a FUSE file shows it as it was when it was mapped; shared ones that could be written, and
-// files of more than 1 GiB, are ENODEV.
+// LIMIT: a mapping of a FUSE file shows it as it was when it was mapped; shared ones that could be written,
+// and files of more than 1 GiB, are ENODEV.
 #include "abi/mman.h"
 #include "fs/fuse/fuse.h"
 
@@ -12,8 +12,9 @@
 
 struct fuse_map {
     struct refcount refs;
-    struct file *memory;    // owned
-    uint64_t size, loaded;  // [whose open(2) it is, until it is whole]
+    struct file *memory;  // owned
+    uint64_t size;
+    _Atomic uint64_t loaded;  // grows; threads that load it at the same time write the same bytes
     int64_t mtime;
 };
 
@@ -39,28 +40,34 @@ static struct fuse_map *map_new(struct vfs *v, const struct vfs_attr *a) {
     m->mtime = a->mtime;
     return m;
 }
-// The newest whole one that there is, or one to be loaded.
-static int map_for(struct file *f, const struct vfs_attr *a) {
+static bool is_whole(const struct fuse_map *m) { return m && m->loaded == m->size; }
+static struct fuse_map *map_get(struct fuse_map *m) {
+    if (m)
+        ref_get(&m->refs);
+    return m;
+}
+// f's own: the newest whole one that there is, or one to be loaded. What it has mapped it goes on to map.
+// A reference; NULL: no memory.
+static struct fuse_map *map_for(struct file *f, const struct vfs_attr *a) {
     struct fuse_open *o = f->priv;
-    struct fuse_node *n = fuse_node(f->inode);
-    struct fuse_map *old = o->map;
-    if (is_current(old, a))
-        return 0;
-    if (old && old->loaded == old->size)
-        return 0;  // what it has mapped before, it goes on to map
+    struct fuse_map *fresh = map_new(o->conn->vfs, a), *old = NULL, *m;
     {
         LOCKED(&f->inode->lock);
-        if (is_current(n->map, a)) {
-            o->map = n->map;
-            ref_get(&o->map->refs);
-        } else {
-            o->map = NULL;
+        struct fuse_map *known = fuse_node(f->inode)->map;
+        if (!is_whole(o->map) && !is_current(o->map, a)) {
+            old = o->map;
+            o->map = is_current(known, a) ? map_get(known) : map_get(fresh);
         }
+        m = map_get(o->map);
     }
     fuse_map_put(old);
-    if (!o->map)
-        o->map = map_new(o->conn->vfs, a);
-    return o->map ? 0 : -LINUX_ENOMEM;
+    fuse_map_put(fresh);
+    return m;
+}
+static struct fuse_map *whole_of(struct file *f) {
+    struct fuse_open *o = f->priv;
+    LOCKED(&f->inode->lock);
+    return is_whole(o->map) ? map_get(o->map) : NULL;
 }
 void fuse_map_forget(struct inode *i) {
     struct fuse_node *n = fuse_node(i);
@@ -85,13 +92,15 @@ static void publish(struct inode *i, struct fuse_map *m) {
 }
 
 // ---- Loading ----------------------------------------------------------------------------------------------
-static int keep(struct fuse_map *m, struct fuse_req *r, size_t asked) {
+static int keep(struct fuse_map *m, struct fuse_req *r, uint64_t at, size_t asked) {
     struct uio_kernel k;
     uio_kernel_init(&k, r->out, r->out_size);
-    int64_t n = r->out_size ? vfs_pwrite(NULL, m->memory, &k.u, m->loaded) : 0;
+    int64_t n = r->out_size ? vfs_pwrite(NULL, m->memory, &k.u, at) : 0;
     if (n != (int64_t)r->out_size)
         return n < 0 ? (int)n : -LINUX_ENOMEM;
-    m->loaded = r->out_size < asked ? m->size : m->loaded + asked;  // a short one is the end
+    uint64_t to = r->out_size < asked ? m->size : at + asked, was = m->loaded;  // a short one is the end
+    while (was < to && !atomic_compare_exchange_weak(&m->loaded, &was, to))
+        ;
     return 0;
 }
 static int load_window(struct file *f, struct fuse_map *m) {
@@ -99,19 +108,19 @@ static int load_window(struct file *f, struct fuse_map *m) {
     size_t sizes[WINDOW];
     unsigned n = 0;
     int err = 0;
-    for (uint64_t at = m->loaded; n < WINDOW && at < m->size; at += sizes[n++]) {
+    uint64_t from = m->loaded;
+    for (uint64_t at = from; n < WINDOW && at < m->size; at += sizes[n++]) {
         int one = fuse_ask_read(f, at, m->size - at, &pieces[n], &sizes[n]);
         if (one && one != FS_WAIT)
             return one;
         err = err ? err : one;
     }
-    for (unsigned k = 0; !err && k < n && m->loaded < m->size; k++)
-        err = keep(m, pieces[k], sizes[k]);
+    for (unsigned k = 0; !err && k < n; from += sizes[k++])
+        err = keep(m, pieces[k], from, sizes[k]);
     for (unsigned k = 0; err != FS_WAIT && k < n; k++)
         fuse_drop(pieces[k]);
     return err;
 }
-static bool is_whole(const struct fuse_map *m) { return m && m->loaded == m->size; }
 static int load(struct file *f, struct fuse_map *m) {
     const struct vfs_ctx ctx = {.vfs = f->inode->sb->vfs, .fsize_limit = UINT64_MAX};
     if (m->memory->inode->attr.size < m->size) {
@@ -127,19 +136,29 @@ static int load(struct file *f, struct fuse_map *m) {
     publish(f->inode, m);
     return 0;
 }
-int fuse_mmap_fd(struct file *f, int prot, bool shared) {
-    struct fuse_open *o = f->priv;
+// A reference of f's own whole one; NULL and *err.
+static struct fuse_map *loaded(struct file *f, int *err) {
     struct vfs_attr a;
-    if (shared && (prot & LINUX_PROT_WRITE))
-        return -LINUX_ENODEV;
-    if (!is_whole(o->map)) {
-        int err = fuse_getattr(f->inode, &a);
-        if (err)
-            return err;
-        err = a.size > MAP_MOST ? -LINUX_ENODEV : map_for(f, &a);
-        if (err)
-            return err;
+    *err = fuse_getattr(f->inode, &a);
+    if (!*err && a.size > MAP_MOST)
+        *err = -LINUX_ENODEV;
+    struct fuse_map *m = *err ? NULL : map_for(f, &a);
+    if (!m) {
+        *err = *err ? *err : -LINUX_ENOMEM;
+        return NULL;
     }
-    int err = is_whole(o->map) ? 0 : load(f, o->map);
-    return err ? err : vfs_mmap_fd(o->map->memory, prot, shared);
+    *err = is_whole(m) ? 0 : load(f, m);
+    fuse_map_put(m);
+    return *err ? NULL : whole_of(f);
+}
+int fuse_mmap_fd(struct file *f, int prot, bool shared) {
+    struct fuse_map *m = whole_of(f);
+    int err = 0;
+    if (shared && (prot & LINUX_PROT_WRITE))
+        err = -LINUX_ENODEV;
+    while (!m && !err)  // again, when another thread has found meanwhile that the file has changed
+        m = loaded(f, &err);
+    int fd = err ? err : vfs_mmap_fd(m->memory, prot, shared);
+    fuse_map_put(m);
+    return fd;
 }
