@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Extended attributes of FUSE: the daemon has them.
+// LIMIT: security.capability of a file of FUSE gives nothing.
 #include "abi/misc.h"
 #include "fs/fuse/fuse.h"
 #include <string.h>

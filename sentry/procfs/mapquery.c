@@ -105,6 +105,15 @@ static int take(struct linux_procmap_query *q, uint64_t arg, struct uaccess *ua)
     return !q->vma_name_size != !q->vma_name_addr || !q->build_id_size != !q->build_id_addr ? -LINUX_EINVAL
                                                                                             : 0;
 }
+static int ask(struct mm *mm, struct linux_procmap_query *q, struct uaccess *ua) {
+    struct path root;
+    int err = proc_caller_root(&root);
+    if (err)
+        return err;
+    err = query(mm, &root, q, ua);
+    path_put(&root);
+    return err;
+}
 int64_t proc_map_query(const struct proc_node *n, uint64_t arg, struct uaccess *ua) {
     struct linux_procmap_query q;
     int err = take(&q, arg, ua);
@@ -113,12 +122,7 @@ int64_t proc_map_query(const struct proc_node *n, uint64_t arg, struct uaccess *
     struct mm *mm = proc_mm(n);
     if (!mm)
         return -LINUX_ESRCH;
-    struct path root;
-    err = proc_caller_root(&root);
-    if (!err) {
-        err = query(mm, &root, &q, ua);
-        path_put(&root);
-    }
+    err = ask(mm, &q, ua);
     mm_put(mm);
     return err ? err : ua->out(ua, uaddr(arg), &q, q.size < sizeof q ? q.size : sizeof q);
 }

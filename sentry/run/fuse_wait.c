@@ -37,8 +37,12 @@ int64_t fuse_wait(struct task *t, int64_t r) {
         fuse_step(t);  // what it has got so far it has noted
         return r;
     }
-    if (!c->again)
+    if (!c->again) {
         call_undo(t);
+        c->phase = 0;
+        c->done = 0;
+        c->timed_out = false;
+    }
     c->undone = true;
     c->first = !c->again;
     return arm(t) ? SYS_AGAIN : SYS_PARK;

@@ -21,7 +21,7 @@ static struct node {
 } nodes[NODES];
 
 // What a test wants of it.
-enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, ASK_OWN };
+enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME };
 static struct shared {
     int way;
     _Atomic int lookups, forgets, releases, flushes, interrupts, opens, getattrs;
@@ -84,6 +84,8 @@ static void do_readdir(const struct fuse_read_in *r) {
         memset(buf + n, 0, size);
         memcpy(buf + n, &d, sizeof d);
         memcpy(buf + n + sizeof d, nodes[i].name, d.namelen);
+        if (sh->way == BAD_NAME)
+            buf[n + sizeof d + 1] = '/';
         n += size;
     }
     reply(0, buf, n);

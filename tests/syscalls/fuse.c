@@ -202,6 +202,21 @@ TEST(nonsense) {
     unmounted();
 }
 
+// A name with a slash leads nowhere.
+TEST(bad_names) {
+    in_tmpdir();
+    mounted(BAD_NAME, 1);
+    DIR *d = opendir("m");
+    ASSERT_TRUE(d != NULL);
+    struct dirent *e;
+    errno = 0;
+    while ((e = readdir(d)))
+        EXPECT_TRUE(!strchr(e->d_name, '/'));
+    EXPECT_EQ(errno, EIO);
+    closedir(d);
+    unmounted();
+}
+
 TEST(many_at_once) {
     in_tmpdir();
     mounted(PLAIN, 0);
