@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # FUSE: bindfs and squashfuse, daemons of libfuse, mount with fusermount3; trees are copied, compared, packed, run and removed there.
-# needs: bindfs fusermount3 squashfuse mksquashfs
+# needs: unshare bindfs fusermount3 squashfuse mksquashfs
 # timeout: 60
+[ -n "$OWN_MOUNTS" ] || OWN_MOUNTS=1 exec unshare -m bash "$0" "$1"
 cd "$1" && mkdir -p src mnt && echo hello > src/a
 bindfs src mnt
-awk '$3 ~ /^fuse/ { print $3, $4 }' /proc/mounts
+awk -v at="$PWD/mnt" '$2 == at { print $3, $4 }' /proc/mounts
 cat mnt/a
 mkdir -p mnt/x/y && cp -r /usr/include/linux mnt/x/
 diff -r /usr/include/linux src/x/linux && echo "same below"
