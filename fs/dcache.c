@@ -244,6 +244,16 @@ static struct dentry *dentry_insert(struct dentry *d) {
 }
 
 // ---- Looking up -------------------------------------------------------------------------------------------
+// d is put when the answer is not 1.
+static int recheck(struct dentry *parent, struct dentry *d) {
+    int (*fn)(struct dentry *, struct dentry *) = parent->inode->ops->recheck;
+    int keep = fn ? fn(parent, d) : 1;
+    if (keep == 0)
+        dcache_unhash(d);
+    if (keep != 1)
+        dentry_put(d);
+    return keep;
+}
 int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
                          struct dentry **out) {
     struct inode *dir = parent->inode;
@@ -251,11 +261,15 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, co
         return -LINUX_ENAMETOOLONG;
     if (dir->dead)
         return -LINUX_ENOENT;
-    if (!parent->sb->no_dcache && (*out = dcache_find(parent, name, len)))
-        return 0;
+    struct dentry *d = parent->sb->no_dcache ? NULL : dcache_find(parent, name, len);
+    int keep = d ? recheck(parent, d) : 0;
+    if (keep) {
+        *out = keep == 1 ? d : NULL;
+        return keep == 1 ? 0 : keep;
+    }
     if (!dir->ops->lookup)
         return -LINUX_ENOTDIR;
-    struct dentry *d = dentry_new(parent->sb, parent, name, len);
+    d = dentry_new(parent->sb, parent, name, len);
     if (!d)
         return -LINUX_ENOMEM;
     int err = dir->ops->lookup(dir, d, next);
@@ -272,6 +286,14 @@ int dcache_lookup(struct dentry *parent, const char *name, size_t len, const str
     if (parent->sb->no_dcache)
         return dcache_lookup_locked(parent, name, len, next, out);
     struct dentry *d = dcache_find(parent, name, len);
+    if (d && dir->ops->recheck) {
+        int keep = recheck(parent, d);
+        if (keep == 1)
+            *out = d;
+        if (keep)
+            return keep == 1 ? 0 : keep;
+        d = NULL;
+    }
     if (d && (!dir->ops->revalidate || dir->ops->revalidate(parent, d))) {
         *out = d;
         return 0;

@@ -50,6 +50,7 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
     struct path root, cwd;
     uint32_t umask;
     uint64_t fsize_limit;  // RLIMIT_FSIZE; writes beyond fail with EFBIG (the sentry adds SIGXFSZ)
+    unsigned open_flags;   // of the open(2) that makes a file, for inode_ops.create; else 0
     void *task;            // for procfs ("self") and fifos only: opaque here
 };
 
@@ -120,6 +121,9 @@ struct inode_ops {
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *parent, struct dentry *d);
+    // The same for file systems that wait for others (fs/fuse/ask.h): 1: keep, 0: look it up anew, or an
+    // error. Asked with the directory's lock held, too.
+    int (*recheck)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
@@ -182,6 +186,7 @@ struct super_ops {
     int (*statfs)(struct superblock *sb, struct linux_statfs *out);
     void (*shutdown)(struct superblock *sb);  // no mount is left: drop what keeps inodes alive. May be NULL
     void (*kill)(struct superblock *sb);  // free priv; all inodes are gone
+    bool (*made)(struct inode *i);        // this very call has made it, before it had to wait. May be NULL
 };
 
 struct superblock {

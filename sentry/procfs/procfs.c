@@ -6,7 +6,10 @@
 // that one pass over a file sees one state. Called by the VFS. Locks: one for each open file's text, of the
 // rank of offsets: it is taken inside the offset's lock and outside of all others.
 #include "sentry/procfs/procfs.h"
+#include "abi/poll.h"
+#include "abi/procmap.h"
 #include "base/fault.h"
+#include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
@@ -16,12 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT_INO 1
-#define STORE_MAX 4096u  // the longest text that can be written
-#define NUMBERS_AT 1024  // position in a listing where the numbered names begin
+#define ROOT_INO   1
+#define STORE_MAX  4096u  // the longest text that can be written
+#define NUMBERS_AT 1024   // position in a listing where the numbered names begin
 
 static const struct inode_ops dir_ops, file_ops_of_inodes, link_ops, magic_ops;
-static const struct file_ops text_fops, dir_fops;
+static const struct file_ops text_fops, polled_fops, dir_fops;
 
 static struct proc_node *node_of(const struct inode *i) { return i->priv; }
 
@@ -280,6 +283,8 @@ struct open_text {
     struct lock lock;
     struct proc_text text;  // [lock]
     bool made;              // [lock]
+    struct mnt_ns *ns;      // owned: PROC_POLLS; else NULL
+    _Atomic uint64_t seen;  // of its changes
 };
 
 static int may_open(const struct proc_node *n) {
@@ -313,8 +318,10 @@ static int open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx)
     if (!o)
         return -LINUX_ENOMEM;
     lock_init(&o->lock, RANK_FILE_POS);
+    o->ns = n->e->flags & PROC_POLLS ? proc_mnt_ns(n) : NULL;
+    o->seen = o->ns ? mnt_ns_changes(o->ns) : 0;
     f->priv = o;
-    f->ops = &text_fops;
+    f->ops = o->ns ? &polled_fops : &text_fops;
     return 0;
 }
 
@@ -323,6 +330,8 @@ static void release(struct file *f) {
     if (!o)
         return;
     proc_text_free(&o->text);
+    if (o->ns)
+        mnt_ns_put(o->ns);
     lock_destroy(&o->lock);
     free(o);
 }
@@ -368,8 +377,26 @@ static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
     return err < 0 ? err : len;
 }
 
+// As mounts_poll() of Linux: that something has changed is told once.
+static uint32_t poll_file(struct file *f, struct waiter *w) {
+    struct open_text *o = f->priv;
+    if (w)
+        waitq_add(mnt_ns_waitq(o->ns), w);
+    uint64_t now = mnt_ns_changes(o->ns);
+    bool changed = atomic_exchange(&o->seen, now) != now;
+    return LINUX_POLLIN | LINUX_POLLRDNORM | (changed ? LINUX_POLLERR | LINUX_POLLPRI : 0);
+}
+
+static int64_t ioctl_file(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    const struct proc_node *n = node_of(f->inode);
+    return cmd == LINUX_PROCMAP_QUERY && n->e->show == proc_show_maps ? proc_map_query(n, arg, ua)
+                                                                      : -LINUX_ENOTTY;
+}
+
 static const struct file_ops text_fops = {
-    .read = read_file, .write = write_file, .release = release, .seek = SEEK_NO_END};
+    .read = read_file, .write = write_file, .ioctl = ioctl_file, .release = release, .seek = SEEK_NO_END};
+static const struct file_ops polled_fops = {
+    .read = read_file, .poll = poll_file, .release = release, .seek = SEEK_NO_END};
 static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops dir_ops = {.lookup = lookup,
                                          .getattr = dir_getattr,

@@ -34,6 +34,7 @@
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
 #include "sentry/run/impl.h"
@@ -333,6 +334,7 @@ static int make_kernel(struct parts *b) {
     if (!k)
         return fail("start", -LINUX_ENOMEM);
     fanotify_begin(k);
+    fuse_wait_begin(k);
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);

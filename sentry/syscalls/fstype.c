@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See fstype.h. What is not in the table is ENODEV, as on a kernel that was built without it.
-// LIMIT: mqueue is an empty directory; overlay, fuse, binfmt_misc, debugfs and file systems on block devices
+// LIMIT: mqueue is an empty directory; overlay, binfmt_misc, debugfs and file systems on block devices
 // cannot be mounted inside.
 #include "sentry/syscalls/fstype.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "fs/fuse/ask.h"
 #include "fs/landlock.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
@@ -156,6 +158,27 @@ static int make_mqueue(struct task *t, const struct fs_config *c, struct superbl
     return 0;
 }
 
+static int make_fuse(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    const struct user_ns *owner = user_ns_of(c->owner);
+    if (!given(c, FS_FD) || !given(c, FS_MODE) || !given(c, FS_UID) || !given(c, FS_GID))
+        return -LINUX_EINVAL;
+    const struct fuse_opts o = {.rootmode = (uint32_t)c->values[FS_MODE],
+                                .user_id = (uint32_t)c->values[FS_UID],
+                                .group_id = (uint32_t)c->values[FS_GID],
+                                .max_read = (uint32_t)value_or(c, FS_MAX, 0),
+                                .allow_other = given(c, FS_ALLOW_OTHER),
+                                .default_permissions = given(c, FS_DEFAULT_PERMISSIONS),
+                                .is_block = fs_config_type(c)[4] == 'b',
+                                .subtype = *c->subtype ? c->subtype : NULL,
+                                .uids = user_ns_uids(owner),
+                                .gids = user_ns_gids(owner)};
+    struct file *dev = fd_get_io(t->files, (int)c->values[FS_FD]);
+    int err = dev ? fuse_create(t->k->vfs, dev, &o, sb) : -LINUX_EINVAL;
+    if (dev)
+        file_put(dev);
+    return err;
+}
+
 static int make_proc(struct task *t, const struct fs_config *c, struct superblock **sb) {
     return procfs_create(t->k->vfs, t->tg->pid_ns, sb);
 }
@@ -192,6 +215,16 @@ static const struct fs_row cgroup2_rows[] = {{"nsdelegate", VALUE_NONE, FS_IGNOR
 // LIMIT: proc's hidepid= and gid= are taken and have no effect; subset= is refused.
 static const struct fs_row proc_rows[] = {
     {"hidepid", VALUE_TEXT, FS_IGNORED, true}, {"gid", VALUE_GID, FS_IGNORED, true}, {0}};
+static const struct fs_row fuse_rows[] = {{"fd", VALUE_DECIMAL, FS_FD, false},
+                                          {"rootmode", VALUE_OCTAL, FS_MODE, false},
+                                          {"user_id", VALUE_UID, FS_UID, false},
+                                          {"group_id", VALUE_GID, FS_GID, false},
+                                          {"default_permissions", VALUE_NONE, FS_DEFAULT_PERMISSIONS, false},
+                                          {"allow_other", VALUE_NONE, FS_ALLOW_OTHER, false},
+                                          {"max_read", VALUE_DECIMAL, FS_MAX, false},
+                                          {"blksize", VALUE_DECIMAL, FS_IGNORED, false},
+                                          {"subtype", VALUE_TEXT, FS_IGNORED, false},
+                                          {0}};
 static const struct fs_row no_rows[] = {{0}};
 
 static const struct fs_type types[] = {
@@ -203,12 +236,15 @@ static const struct fs_type types[] = {
     {"mqueue", no_rows, .anybodys = true, .shows = NS_IPC, .make = make_mqueue},
     {"cgroup2", cgroup2_rows, .anybodys = true, .shows = NS_CGROUP, .make = make_cgroup2},
     {"devtmpfs", tmpfs_rows, .make = make_devtmpfs},
+    {"fuse", fuse_rows, .anybodys = true, .make = make_fuse},
+    {"fuseblk", fuse_rows, .anybodys = true, .make = make_fuse},
 };
 
 static const struct fs_type *type_named(const char *name) {
+    size_t n = (size_t)(strchrnul(name, '.') - name);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, name))
-            return &types[i];
+        if (strlen(types[i].name) == n && !memcmp(types[i].name, name, n))
+            return name[n] && types[i].make != make_fuse ? NULL : &types[i];
     return NULL;
 }
 
@@ -226,6 +262,7 @@ int fs_config_begin(struct task *t, const char *type, struct fs_config *c) {
     if (!c->type)
         return -LINUX_ENODEV;
     c->owner = owner_for(t, c->type);
+    snprintf(c->subtype, sizeof c->subtype, "%s", strchr(type, '.') ? strchr(type, '.') + 1 : "");
     return 0;
 }
 

@@ -18,6 +18,9 @@ enum fs_option {
     FS_INODES,
     FS_PTMXMODE,
     FS_MAX,
+    FS_FD,
+    FS_DEFAULT_PERMISSIONS,
+    FS_ALLOW_OTHER,
     FS_IGNORED,  // taken, of no effect here
     FS_OPTIONS
 };
@@ -30,6 +33,7 @@ struct fs_config {
     uint64_t values[FS_OPTIONS];  // ids as the sentry has them
     uint32_t given;               // 1 << FS_*
     bool read_only, told_read_only;
+    char subtype[64];  // of a name such as fuse.sshfs; or empty
     char *source;  // owned; NULL: none was named
 };
 

@@ -470,6 +470,13 @@ MUTANTS = [
         "netstack/filter/table.c", "if (n > NF_MEMORY - nf->bytes)", "if (false)")]),
     ("a packet asks all rules", "seccomp", "unit:netstack_nft/a_packet*", [(
         "netstack/filter/eval.c", "if (++k->steps > NF_STEPS) {", "if (++k->steps > NF_STEPS * 16) {\n            k->p->ct_state = 0;\n            return NF_ACCEPT;\n        }\n        if (false) {")]),
+    # ---- Daemons of FUSE ------------------------------------------------------------------------------------------------
+    ("a daemon's answer may be of any length", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dev.c", "if (n < r->out_least || n > r->out_most)", "if (n < r->out_least)")]),
+    ("a daemon's names may lead elsewhere", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dir.c", "if (memchr(name, '/', e.namelen) || memchr(name, '\\0', e.namelen))", "if (false)")]),
+    ("the end of a daemon is not told", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dev.c", "if (last)\n        fuse_abort(c);", "if (false)\n        fuse_abort(c);")]),
 ]
 
 
