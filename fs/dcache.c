@@ -246,8 +246,12 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, co
         return -LINUX_ENAMETOOLONG;
     if (dir->dead)
         return -LINUX_ENOENT;
-    if (!parent->sb->no_dcache && (*out = dcache_find(parent, name, len)))
-        return 0;
+    if (!parent->sb->no_dcache && (*out = dcache_find(parent, name, len))) {
+        if (!parent->sb->asks_again || dir->ops->revalidate(parent, *out))
+            return 0;
+        dcache_unhash(*out);
+        dentry_put(*out);
+    }
     if (!dir->ops->lookup)
         return -LINUX_ENOTDIR;
     struct dentry *d = dentry_new(parent->sb, parent, name, len);

@@ -198,6 +198,7 @@ struct superblock {
     char *options;                // [mounts lock] owned: for /proc/mounts, each with its comma; or NULL
     bool revealing;               // [c] shows more than files of who mounts it (proc, sysfs)
     bool no_dcache;               // [c] names are looked up each time (procfs)
+    bool asks_again;              // [c] revalidate is asked with the directory's lock held as well
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
@@ -328,6 +329,8 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 int64_t mount_root_text(struct mount *m, char *buf, size_t size);
 // For /proc/mounts, each option after a comma. The length; 0: none.
 int super_options(struct superblock *sb, char *buf, size_t size);
+void super_set_options(struct superblock *sb, char *text);  // taken over
+bool super_has_option(struct superblock *sb, const char *text);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component
