@@ -339,6 +339,19 @@ int64_t mount_root_text(struct mount *m, char *buf, size_t size) {
     memmove(buf, b.p, len);
     return (int64_t)len - 1;
 }
+void super_set_options(struct superblock *sb, char *text) {
+    char *was = text;
+    {
+        LOCKED(&sb->vfs->mounts_lock);
+        was = sb->options;
+        sb->options = text;
+    }
+    free(was);
+}
+bool super_has_option(struct superblock *sb, const char *text) {
+    LOCKED(&sb->vfs->mounts_lock);
+    return sb->options && strstr(sb->options, text);
+}
 int super_options(struct superblock *sb, char *buf, size_t size) {
     LOCKED(&sb->vfs->mounts_lock);
     return sb->options ? snprintf(buf, size, "%s", sb->options) : 0;

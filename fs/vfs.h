@@ -121,8 +121,8 @@ struct inode_ops {
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *parent, struct dentry *d);
-    // The same for file systems that wait for others (fs/fuse/ask.h): 1: keep, 0: look it up anew, or an
-    // error. Asked with the directory's lock held, too.
+    // The same for file systems whose names change by others (mqueue), or that wait for others (fs/fuse/ask.h):
+    // 1: keep, 0: look it up anew, or an error. Asked with the directory's lock held, too.
     int (*recheck)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
@@ -333,6 +333,8 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 int64_t mount_root_text(struct mount *m, char *buf, size_t size);
 // For /proc/mounts, each option after a comma. The length; 0: none.
 int super_options(struct superblock *sb, char *buf, size_t size);
+void super_set_options(struct superblock *sb, char *text);  // taken over
+bool super_has_option(struct superblock *sb, const char *text);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component

@@ -217,7 +217,7 @@ static int read_tmpfs(const struct reader *r, struct sentry_mount *m) {
     return m->copy_up ? read_copy_up(r, m) : 0;
 }
 
-// LIMIT: mqueue is an empty directory; a cgroup of v1 is shown as v2.
+// LIMIT: mqueue is an empty directory in a container at first; a cgroup of v1 is shown as v2.
 static const struct {
     const char *name;
     enum sentry_mount_kind kind;

@@ -99,7 +99,7 @@ static int make_super(struct maker *m, const struct sentry_mount *s, struct supe
     case SENTRY_DEVPTS:
         return devpts_create(m->vfs, &pts, sb);
     case SENTRY_PROC:
-        return procfs_create(m->vfs, the_kernel->pid_ns, sb);
+        return procfs_create(m->vfs, the_kernel->pid_ns, &(struct procfs_opts){0}, sb);
     case SENTRY_SYSFS:
         return sysfs_create(m->vfs, sb);
     case SENTRY_CGROUP:
