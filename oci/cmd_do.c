@@ -317,6 +317,32 @@ static int make_net(struct do_options *o) {
     return 0;
 }
 
+// Our own, not what the host's root shows inside.
+static bool is_system(const char *path) {
+    return !strncmp(path, "/dev", 4) || !strncmp(path, "/proc", 5) || !strncmp(path, "/sys", 4);
+}
+
+// How many first entries of PATH do not have the program: a look each, where the sentry needs a message to the gofer. With binds
+// the tree inside is another one.
+static unsigned missing_in_path(const struct do_options *o) {
+    const char *name = o->config.process.argv[0], *dir = "";
+    unsigned n = 0;
+    for (unsigned i = 0; i < o->nenv; i++)
+        if (!strncmp(o->env[i], "PATH=", 5))
+            dir = o->env[i] + 5;
+    if (o->nbinds || !*name || strchr(name, '/'))
+        return 0;
+    for (; *dir == '/' && !is_system(dir); n++) {
+        size_t len = strcspn(dir, ":");
+        char path[PATH_MAX];
+        if (snprintf(path, sizeof path, "%.*s/%s", (int)len, dir, name) >= (int)sizeof path ||
+            access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+            break;
+        dir += len + (dir[len] == ':');
+    }
+    return n;
+}
+
 static void show_end(const char *where, const struct ended *d) {
     json_t *j = ended_json(d);
     char *line = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
@@ -349,6 +375,7 @@ int cmd_do(int argc, char **argv) {
     c->mounts = o->mounts;
     c->nmounts = NSYSTEM + o->nbinds;
     p->envp = o->env;
+    p->path_skip = missing_in_path(o);
     if (!p->cwd)
         p->cwd = getcwd(o->cwd, sizeof o->cwd) ? o->cwd : "/";
     p->uid = geteuid();

@@ -26,6 +26,7 @@ enum {
 struct sentry_process {
     char *const *argv;  // the program: looked up in PATH of envp when it has no slash
     char *const *envp;
+    unsigned path_skip;  // so many first entries of that PATH have no such program: whoever starts it has looked
     const char *cwd;  // when it is not there: an error if cwd_wanted, else "/"
     bool cwd_wanted;
     bool cwd_made;  // it is made where it is missing: a container's

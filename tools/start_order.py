@@ -23,7 +23,7 @@ HEAD = """# SPDX-License-Identifier: Apache-2.0
 # Functions (and objects of the C library) that a start and a small program run, as they are met; written by tools/start_order.py.
 """
 # What is at rest comes first, then a little more.
-PROGRAMS = [["/bin/sleep", "0.1"], ["/bin/sh", "-c", "ls -l / | cat > /dev/null; sleep 0.1"]]
+PROGRAMS = [["sleep", "0.1"], ["/bin/sh", "-c", "ls -l / | cat > /dev/null; sleep 0.1"]]
 FRESH = 0.7  # of the list must be met, and of what is met be in the list
 TRACEME, CONT, GETREGS, SETREGS, SETOPTIONS = 0, 7, 12, 13, 0x4200
 FORKS = 2 | 4 | 8  # PTRACE_O_TRACEFORK, VFORK, CLONE

@@ -115,12 +115,20 @@ static void crew_close(struct crew *crew) {
         pthread_join(crew->workers[--crew->n], NULL);
 }
 
-// The calling thread is a worker too (on ptrace it is the tracer).
-static int run_threads(struct kernel *k, struct crew *crew) {
+// The calling thread is a worker too (on ptrace it is the tracer). A first program that has begun its exec is let go first: the
+// event thread is made while that runs its loader. (Its death is an event too, so the turn ends.)
+static int run_threads(struct kernel *k, struct crew *crew, bool begun) {
     pthread_t event;
-    if (pthread_create(&event, NULL, events, k))
-        return -LINUX_EAGAIN;
     crew_open(crew, k);
+    if (begun && !run_turn(k)) {
+        crew_close(crew);
+        return 0;
+    }
+    if (pthread_create(&event, NULL, events, k)) {
+        plat_shutdown(k->platform);
+        crew_close(crew);
+        return -LINUX_EAGAIN;
+    }
     run_worker(k);
     crew_close(crew);
     links_linger(k->links);
@@ -256,7 +264,7 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
         limits_start(k);
         run_first_exec(t);
     }
-    err = run_threads(k, crew);
+    err = run_threads(k, crew, !k->control);
     limits_report(k);
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }

@@ -573,11 +573,17 @@ void run_ready(struct kernel *k) {
     }
 }
 
-void run_worker(struct kernel *k) {
+bool run_turn(struct kernel *k) {
     struct plat_event ev;
-    while (plat_wait(k->platform, &ev) == 0) {
-        handle_event(&ev);
-        run_ready(k);
-        lock_assert_none("run_worker");
-    }
+    if (plat_wait(k->platform, &ev) < 0)
+        return false;
+    handle_event(&ev);
+    run_ready(k);
+    lock_assert_none("run_turn");
+    return true;
+}
+
+void run_worker(struct kernel *k) {
+    while (run_turn(k))
+        ;
 }
