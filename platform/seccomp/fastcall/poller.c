@@ -25,6 +25,8 @@
 #define POLL_NS      100000
 #define POLL_MOST_NS 1000000
 #define QUEUED_NS    10000000  // more where a thread may be waiting for a core
+#define SPARE_NS      400000  // more on a core that nobody wants, as long as it has spun in vain for less ...
+#define SPARE_TIMES   16      // ... than so many times what the calls would have cost by notification
 #define KEEP_NS       20000000  // a silent one is kept beside others that call: looking costs a load
 #define FEW_CALLS    32        // so many were not worth the polling
 #define MAX_PAUSE    63        // times FEW_CALLS calls
@@ -236,7 +238,8 @@ static uint64_t spun(struct sc_platform *p, uint64_t now) {
     my.clock = now;
     if (ns > LOST_NS)
         sc_listen_leave(p);
-    account(ns);
+    else
+        account(ns);
     return ns;
 }
 
@@ -285,13 +288,28 @@ static void settle_cores(struct sc_platform *p, uint64_t now) {
     } else if (my.turn - my.heard > QUIET_TURNS) {
         sc_listen_leave(p);
     }
+    if (!cores_are_full(p))
+        my.awake = 0;
+}
+
+// How much longer than POLL_NS a silent thread is waited for.
+static uint64_t patience(struct sc_platform *p) {
+    if (cores_are_full(p))
+        return QUEUED_NS;
+    return my.spent_ns <= GRACE_NS + SPARE_TIMES * (uint64_t)my.taken * p->notified_ns ? SPARE_NS : 0;
+}
+
+// It is silent for too long, or its thread is gone.
+static bool is_over(const struct sc_platform *p, const struct watch *w, uint64_t now, uint64_t more) {
+    return now > w->until + more || now > my.since + POLL_MOST_NS + more ||
+           !atomic_load_explicit(&p->rings.owner[w->ring - 1], memory_order_relaxed);
 }
 
 // Gives up those that have been silent for too long. Time in which no thread can call, since the sentry holds
 // it by a call that went another way, does not count; but not for ever. True: some are left.
 static bool look_at_clock(struct sc_platform *p) {
     uint64_t now = mono_ns(), ns = spun(p, now), idle = atomic_load(&p->nrunning) == 0 ? ns : 0;
-    uint64_t patience = cores_are_full(p) ? QUEUED_NS : 0;
+    uint64_t more = patience(p);
     bool left = false, busy = anybody_calls(now);
     look_for_new(p, now);
     for (unsigned i = 0; i < SC_WATCHED; i++) {
@@ -302,7 +320,7 @@ static bool look_at_clock(struct sc_platform *p) {
         else if (!stays)
             w->until += idle;
         w->calls = false;
-        if (w->ring && (now > w->until + patience || now > my.since + POLL_MOST_NS + patience))
+        if (w->ring && is_over(p, w, now, more))
             give_up(p, i);
         else if (w->ring && !sc_ring_is_polled(p, w->ring))  // we came late: something else had our core
             sc_ring_set_polled(p, w->ring, true);
@@ -341,6 +359,8 @@ static bool hear(struct sc_platform *p, struct plat_event *ev) {
     my.heard = my.turn;
     return true;
 }
+
+void sc_poller_blocks(void) { my.awake = 0; }
 
 // True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
 // receiver, the look at the listener; and no clock for a call that comes soon.
