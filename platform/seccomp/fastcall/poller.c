@@ -36,9 +36,11 @@
 #define LOST_NS      500000    // between two looks at the clock: something else has had our core
 #define PAUSE_NS      5000000   // nobody polls after that, twice as long each time
 #define PAUSE_MOST_NS 320000000
+#define UNPAID_MOST_NS 40000000  // ... when it did not pay
 #define MOVE_NS       1000000   // until a thread that was put aside may be expected to call
 #define GOOD_NS       50000000  // of polling, after which a pause is as short as the first
 #define GRACE_NS     200000    // before it has to pay
+#define ALONE_NS       1000000   // the same when its threads have been put aside, which takes them a while
 #define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
 
 static _Thread_local struct sc_poller *me;   // NULL: an ordinary waiter
@@ -207,7 +209,8 @@ static void look_for_new(struct sc_platform *p, uint64_t now) {
 }
 
 static bool pays(const struct sc_platform *p) {
-    return my.spent_ns <= GRACE_NS + (uint64_t)my.taken * p->notified_ns;
+    uint64_t grace = my.alone ? ALONE_NS : GRACE_NS;
+    return my.spent_ns <= grace + (uint64_t)my.taken * p->notified_ns;
 }
 
 static bool core_is_wanted(struct sc_platform *p) {
@@ -243,6 +246,14 @@ static uint64_t spun(struct sc_platform *p, uint64_t now) {
     return ns;
 }
 
+// The next polling with full cores begins later, and later each time when this one was short.
+static void make_pause(struct sc_platform *p, uint64_t now, uint64_t most) {
+    my.pause_ns = now > my.begun + GOOD_NS ? PAUSE_NS : my.pause_ns * 2 + PAUSE_NS;
+    if (my.pause_ns > most)
+        my.pause_ns = most;
+    atomic_store(&p->pollers.pause_until, now + my.pause_ns);
+}
+
 // It runs. Where it has not for a while although it did not sleep, the core is not its own.
 static void note_awake(struct sc_platform *p, uint64_t now) {
     uint64_t before = my.awake;
@@ -250,10 +261,7 @@ static void note_awake(struct sc_platform *p, uint64_t now) {
     if (!before || now < before + LOST_NS)
         return;
     my.lost = true;
-    my.pause_ns = now > my.begun + GOOD_NS ? PAUSE_NS : my.pause_ns * 2 + PAUSE_NS;
-    if (my.pause_ns > PAUSE_MOST_NS)
-        my.pause_ns = PAUSE_MOST_NS;
-    atomic_store(&p->pollers.pause_until, now + my.pause_ns);
+    make_pause(p, now, PAUSE_MOST_NS);
 }
 
 // Cores are full: its threads leave it this one.
@@ -378,6 +386,8 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
         __builtin_ia32_pause();
     }
     sc_listen_leave(p);
+    if (!my.lost && my.alone && !pays(p))
+        make_pause(p, mono_ns(), UNPAID_MOST_NS);
     for (unsigned i = 0; i < SC_WATCHED; i++)
         if (my.watches[i].ring)
             give_up(p, i);
