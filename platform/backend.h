@@ -100,9 +100,10 @@ enum plat_stat {
     STAT_STAGED,
     STAT_RESTED,
     STAT_RENEWED,
-    STAT_ASIDE
+    STAT_ASIDE,
+    STAT_MOVED
 };
-#define PLAT_NSTATS (STAT_ASIDE + 1)
+#define PLAT_NSTATS (STAT_MOVED + 1)
 
 struct platform {
     const struct plat_backend *ops;

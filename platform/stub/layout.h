@@ -75,6 +75,7 @@ struct stub_slot {
     uint64_t fs_base, gs_base;
     // where the handler proposes new anonymous memory: see STUB_PLACE
     uint64_t place_at, place_low, place_top;
+    uint64_t hole_at, hole_end;              // a mapping that ended here was made shorter; 0: none
     uint64_t flags;                          // STUB_DO_*, after all ops
     uint64_t rax;
     uint64_t set_fs, set_gs;

@@ -153,7 +153,8 @@ static void show_stats(const struct platform *p) {
     log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps, %llu behind breaks; %llu long waits apart",
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.heaps,
             (unsigned long long)s.rested);
-    log_msg(LOG_ERROR, "of the plain calls %llu brought their bytes", (unsigned long long)s.staged);
+    log_msg(LOG_ERROR, "of the plain calls %llu brought their bytes, %llu were maps at the wrong place",
+            (unsigned long long)s.staged, (unsigned long long)s.moved);
     log_msg(LOG_ERROR, "threads: %llu on kept host threads, %llu put aside for a poller",
             (unsigned long long)s.renewed, (unsigned long long)s.aside);
 }

@@ -25,6 +25,8 @@
 #define POLL_NS      100000
 #define POLL_MOST_NS 1000000
 #define QUEUED_NS    10000000  // more where a thread may be waiting for a core
+#define SPARE_NS      400000  // more on a core that nobody wants, as long as it has spun in vain for less ...
+#define SPARE_TIMES   16      // ... than so many times what the calls would have cost by notification
 #define KEEP_NS       20000000  // a silent one is kept beside others that call: looking costs a load
 #define FEW_CALLS    32        // so many were not worth the polling
 #define MAX_PAUSE    63        // times FEW_CALLS calls
@@ -34,9 +36,11 @@
 #define LOST_NS      500000    // between two looks at the clock: something else has had our core
 #define PAUSE_NS      5000000   // nobody polls after that, twice as long each time
 #define PAUSE_MOST_NS 320000000
+#define UNPAID_MOST_NS 40000000  // ... when it did not pay
 #define MOVE_NS       1000000   // until a thread that was put aside may be expected to call
 #define GOOD_NS       50000000  // of polling, after which a pause is as short as the first
 #define GRACE_NS     200000    // before it has to pay
+#define ALONE_NS       1000000   // the same when its threads have been put aside, which takes them a while
 #define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
 
 static _Thread_local struct sc_poller *me;   // NULL: an ordinary waiter
@@ -205,7 +209,8 @@ static void look_for_new(struct sc_platform *p, uint64_t now) {
 }
 
 static bool pays(const struct sc_platform *p) {
-    return my.spent_ns <= GRACE_NS + (uint64_t)my.taken * p->notified_ns;
+    uint64_t grace = my.alone ? ALONE_NS : GRACE_NS;
+    return my.spent_ns <= grace + (uint64_t)my.taken * p->notified_ns;
 }
 
 static bool core_is_wanted(struct sc_platform *p) {
@@ -236,8 +241,17 @@ static uint64_t spun(struct sc_platform *p, uint64_t now) {
     my.clock = now;
     if (ns > LOST_NS)
         sc_listen_leave(p);
-    account(ns);
+    else
+        account(ns);
     return ns;
+}
+
+// The next polling with full cores begins later, and later each time when this one was short.
+static void make_pause(struct sc_platform *p, uint64_t now, uint64_t most) {
+    my.pause_ns = now > my.begun + GOOD_NS ? PAUSE_NS : my.pause_ns * 2 + PAUSE_NS;
+    if (my.pause_ns > most)
+        my.pause_ns = most;
+    atomic_store(&p->pollers.pause_until, now + my.pause_ns);
 }
 
 // It runs. Where it has not for a while although it did not sleep, the core is not its own.
@@ -247,10 +261,7 @@ static void note_awake(struct sc_platform *p, uint64_t now) {
     if (!before || now < before + LOST_NS)
         return;
     my.lost = true;
-    my.pause_ns = now > my.begun + GOOD_NS ? PAUSE_NS : my.pause_ns * 2 + PAUSE_NS;
-    if (my.pause_ns > PAUSE_MOST_NS)
-        my.pause_ns = PAUSE_MOST_NS;
-    atomic_store(&p->pollers.pause_until, now + my.pause_ns);
+    make_pause(p, now, PAUSE_MOST_NS);
 }
 
 // Cores are full: its threads leave it this one.
@@ -285,13 +296,28 @@ static void settle_cores(struct sc_platform *p, uint64_t now) {
     } else if (my.turn - my.heard > QUIET_TURNS) {
         sc_listen_leave(p);
     }
+    if (!cores_are_full(p))
+        my.awake = 0;
+}
+
+// How much longer than POLL_NS a silent thread is waited for.
+static uint64_t patience(struct sc_platform *p) {
+    if (cores_are_full(p))
+        return QUEUED_NS;
+    return my.spent_ns <= GRACE_NS + SPARE_TIMES * (uint64_t)my.taken * p->notified_ns ? SPARE_NS : 0;
+}
+
+// It is silent for too long, or its thread is gone.
+static bool is_over(const struct sc_platform *p, const struct watch *w, uint64_t now, uint64_t more) {
+    return now > w->until + more || now > my.since + POLL_MOST_NS + more ||
+           !atomic_load_explicit(&p->rings.owner[w->ring - 1], memory_order_relaxed);
 }
 
 // Gives up those that have been silent for too long. Time in which no thread can call, since the sentry holds
 // it by a call that went another way, does not count; but not for ever. True: some are left.
 static bool look_at_clock(struct sc_platform *p) {
     uint64_t now = mono_ns(), ns = spun(p, now), idle = atomic_load(&p->nrunning) == 0 ? ns : 0;
-    uint64_t patience = cores_are_full(p) ? QUEUED_NS : 0;
+    uint64_t more = patience(p);
     bool left = false, busy = anybody_calls(now);
     look_for_new(p, now);
     for (unsigned i = 0; i < SC_WATCHED; i++) {
@@ -302,7 +328,7 @@ static bool look_at_clock(struct sc_platform *p) {
         else if (!stays)
             w->until += idle;
         w->calls = false;
-        if (w->ring && (now > w->until + patience || now > my.since + POLL_MOST_NS + patience))
+        if (w->ring && is_over(p, w, now, more))
             give_up(p, i);
         else if (w->ring && !sc_ring_is_polled(p, w->ring))  // we came late: something else had our core
             sc_ring_set_polled(p, w->ring, true);
@@ -342,6 +368,8 @@ static bool hear(struct sc_platform *p, struct plat_event *ev) {
     return true;
 }
 
+void sc_poller_blocks(void) { my.awake = 0; }
+
 // True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
 // receiver, the look at the listener; and no clock for a call that comes soon.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
@@ -358,6 +386,8 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
         __builtin_ia32_pause();
     }
     sc_listen_leave(p);
+    if (!my.lost && my.alone && !pays(p))
+        make_pause(p, mono_ns(), UNPAID_MOST_NS);
     for (unsigned i = 0; i < SC_WATCHED; i++)
         if (my.watches[i].ring)
             give_up(p, i);

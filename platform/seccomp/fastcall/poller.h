@@ -36,6 +36,7 @@ void sc_pollers_open(struct sc_platform *p);
 void sc_pollers_close(struct sc_platform *p);
 bool sc_poller_begin(struct sc_platform *p);                       // a new waiter: is it to be a poller?
 int sc_poller_wait(struct sc_platform *p, struct plat_event *ev);  // as plat_wait(); a poller's
+void sc_poller_blocks(void);  // the calling poller is going to sleep for a call: that is no loss of its core
 void sc_poller_wake(struct sc_thread *t);  // no lock; the event's receiver: has a busy thread's ring polled
 
 // aside.c: a polled ring's thread keeps off the poller's core.

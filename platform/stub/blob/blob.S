@@ -296,7 +296,7 @@ ring_brk:
         jmp     ring_plain
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next
-// proposal, and the call itself is made at the site.
+// proposal, with what mremap has cut off behind it, and the call itself is made at the site.
 ring_unmap:
         cmpq    %rdi, RING(top)
         je      ring_any
@@ -305,6 +305,11 @@ ring_unmap:
         leaq    4095(%rsi), %rax
         andq    $-4096, %rax
         addq    %rax, SLOT(place_at)
+        movq    SLOT(place_at), %rax
+        cmpq    %rax, SLOT(hole_at)
+        jne     ring_plain
+        movq    SLOT(hole_end), %rax
+        movq    %rax, SLOT(place_at)
         jmp     ring_plain
 
 // mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the

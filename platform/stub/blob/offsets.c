@@ -28,6 +28,8 @@ void numbers(void) {
     FIELD(stub_slot, place_at);
     FIELD(stub_slot, place_low);
     FIELD(stub_slot, place_top);
+    FIELD(stub_slot, hole_at);
+    FIELD(stub_slot, hole_end);
     CONSTANT(STUB_RING_AT);
     FIELD(stub_ring, state);
     FIELD(stub_ring, nr);
