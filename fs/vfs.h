@@ -169,6 +169,9 @@ struct file_ops {
     uint32_t (*async)(struct file *f);
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
     int (*fsync)(struct file *f, bool data_only);
+    // The host descriptor whose fsync(2) is all that this file's is (borrowed; valid while the file is open),
+    // or -1. NULL: -1.
+    int (*sync_fd)(struct file *f);
     int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
     // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
     // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
@@ -437,6 +440,7 @@ uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
 int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 int vfs_fsync(struct file *f, bool data_only);
+int vfs_sync_fd(struct file *f);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);
 #define VFS_MMAP_ANON (-4096)  // an answer of it: map anonymous memory instead (/dev/zero)

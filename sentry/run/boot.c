@@ -37,6 +37,7 @@
 #include "sentry/run/fuse_wait.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/hostring.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
@@ -173,6 +174,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
     struct hostevents *events = k->events;
+    struct hostring *ring = k->ring;
     unsigned threads, spaces;
     struct limits *limits = k->limits;
     control_close(k);
@@ -180,6 +182,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     limits_stop(limits);
     bool clean = kernel_end(k);
     hostfd_forget_terminals(NULL);
+    hostring_close(ring);
     vfs_destroy(vfs);
     kernel_free(k);
     limits_free(limits);
@@ -347,6 +350,9 @@ static int make_kernel(struct parts *b) {
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);
+    err = hostring_open(k->events, &k->ring);
+    if (err < 0)
+        return fail("ring", err);
     k->ncpus = c->limits.cpus_milli ? (unsigned)__builtin_popcountll(k->cpus) : (unsigned)b->ncpus;
     err = limits_open(k, &c->limits, c->report_fd, !c->write_through);
     if (err < 0)

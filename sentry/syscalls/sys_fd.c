@@ -21,6 +21,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
+#include "sentry/syscalls/disk.h"
 #include "sentry/syscalls/sys_ns.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"
@@ -400,13 +401,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
 
 // ---- Data on disk -----------------------------------------------------------------------------------------
 static int64_t do_fsync(struct task *t, int fd, bool data_only) {
-    struct file *f cleanup_file = fd_get_io(t->files, fd);
-    if (!f)
-        return -LINUX_EBADF;
-    plat_block_begin(t->k->platform);
-    int err = vfs_fsync(f, data_only);
-    plat_block_end(t->k->platform);
-    return err;
+    struct file *waited = park_file(t);
+    struct file *f cleanup_file = waited ? file_get(waited) : fd_get_io(t->files, fd);
+    return f ? disk_sync(t, f, data_only) : -LINUX_EBADF;
 }
 int64_t sys_fsync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), false); }
 int64_t sys_fdatasync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), true); }

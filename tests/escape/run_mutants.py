@@ -182,6 +182,11 @@ MUTANTS = [
         "host/filter.c", "JEQ(r->value, 0, 1) : JEQ(r->value, 1, 0)", "JEQ(r->value, 0, 0) : JEQ(r->value, 0, 0)")]),
     ("the sentry's filter looks at no architecture", "seccomp", "unit:host_filter/test_as_the_rules_say", [(
         "host/filter.c", "JEQ(AUDIT_ARCH_X86_64, 1, 0)", "JEQ(AUDIT_ARCH_X86_64, 1, 1)")]),
+    ("the host's ring may do anything", "seccomp", "unit:hostring/test_nothing_else", [(
+        "sentry/run/hostring.c", "int err = io_uring_register_restrictions(ring, may, sizeof may / sizeof may[0]);",
+        "int err = may[0].opcode == 0;")]),
+    ("the host's ring may be entered with flags", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "FILTER_IS, 3, .mask = UINT32_MAX, .value = 0", "FILTER_IS, 3, .mask = 0, .value = 0")]),
     # ---- The gofer -----------------------------------------------------------------------------------------------------
     ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
         "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
