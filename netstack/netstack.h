@@ -486,6 +486,7 @@ struct ns_sock_info {
     struct ns_addr local, remote;  // local of a packet socket: its interface in scope, its protocol in port
     size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
     uint32_t owner;
+    bool v6only;
     void *user;  // the argument of ns_on_ready(); NULL: nobody holds it
     unsigned
         timer;  // what a timer of TCP is about: 0 none, 1 retransmission, 2 keepalive, 3 TIME-WAIT, 4 probe
