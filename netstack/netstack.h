@@ -332,6 +332,7 @@ enum ns_error_origin {  // SO_EE_ORIGIN_* of Linux
     NS_ERROR_LOCAL = 1,
     NS_ERROR_ICMP = 2,
     NS_ERROR_ICMP6 = 3,
+    NS_ERROR_SENT = 4,  // when something was sent
     NS_ERROR_ZEROCOPY = 5
 };
 struct ns_error {
@@ -341,6 +342,7 @@ struct ns_error {
     struct ns_ip offender;  // who said so
     struct ns_addr dst;     // where the packet was to go
     uint32_t netif;         // where the error came in, or 0
+    uint64_t when;          // of NS_ERROR_SENT: its user's
 };
 // The first of the queue, with the bytes that it quotes: how many these are, or -EAGAIN.
 int64_t ns_recv_error(struct ns_sock *s, struct ns_io *io, struct ns_error *e);
@@ -486,6 +488,7 @@ struct ns_sock_info {
     struct ns_addr local, remote;  // local of a packet socket: its interface in scope, its protocol in port
     size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
     uint32_t owner;
+    bool v6only;
     void *user;  // the argument of ns_on_ready(); NULL: nobody holds it
     unsigned
         timer;  // what a timer of TCP is about: 0 none, 1 retransmission, 2 keepalive, 3 TIME-WAIT, 4 probe

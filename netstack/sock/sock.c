@@ -496,6 +496,7 @@ static void describe(const struct ns_sock *s, struct ns_sock_info *info) {
                                   .local = s->local,
                                   .remote = s->remote,
                                   .owner = s->owner,
+                                  .v6only = s->opt[NS_OPT_V6ONLY],
                                   .user = s->user ? s->on_ready_arg : NULL};
     s->ops->queued(s, &info->in, &info->out);
     if (s->ops->describe)

@@ -134,9 +134,8 @@ static int put_int(struct sock_cmsg_sink *o, int level, int type, int v) {
 }
 
 // SO_TIMESTAMPING, where reports of software's stamps are asked for.
-static int put_stamping(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
-    const int both = LINUX_SOF_TIMESTAMPING_SOFTWARE | LINUX_SOF_TIMESTAMPING_RX_SOFTWARE;
-    if ((socket_opt(s, LINUX_SO_TIMESTAMPING) & both) != both)
+int inet_put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
+    if (!(socket_opt(s, LINUX_SO_TIMESTAMPING) & LINUX_SOF_TIMESTAMPING_SOFTWARE))
         return 0;
     const struct linux_timespec ts[3] = {{(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)}};
     return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPING, ts, sizeof ts);
@@ -162,7 +161,8 @@ static int put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
 static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
     uint64_t at = real_ns() - (mono_ns() - x->when);
     int err = put_stamp(s, at, o);
-    return err < 0 ? err : put_stamping(s, at, o);
+    bool received = socket_opt(s, LINUX_SO_TIMESTAMPING) & LINUX_SOF_TIMESTAMPING_RX_SOFTWARE;
+    return err == 0 && received ? inet_put_stamp(s, at, o) : err;
 }
 
 static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {

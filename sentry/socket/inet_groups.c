@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of inet sockets about groups, ip(7), ipv6(7), RFC 3678: joining and leaving, for all senders or for some, and
-// where packets to groups go. Called by inet_opt_more.c. Locks: the hub's, as no device may end while it is named here.
+// Options of inet sockets about groups, ip(7), ipv6(7), RFC 3678: joining and leaving, for all senders or for
+// some, and where packets to groups go. Called by inet_opt_more.c. Locks: the hub's, as no device may end
+// while it is named here.
 #include "abi/inet.h"
 #include "sentry/socket/inet_opt.h"
 #include <string.h>
@@ -215,8 +216,8 @@ static uint32_t word_at(const uint8_t *b) {
 }
 
 // The group, and with the hub's lock the interface; `bad`: what a wrong family is called.
-static int filter_group(struct inet_sock *i, const struct filter_shape *f, const uint8_t *buf, int bad, struct ns_ip *group,
-                        struct netif **nif) {
+static int filter_group(struct inet_sock *i, const struct filter_shape *f, const uint8_t *buf, int bad,
+                        struct ns_ip *group, struct netif **nif) {
     bool old = f->name == LINUX_IP_MSFILTER;
     if (old)
         *group = ip4_at(buf);

@@ -138,6 +138,8 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
 
 int64_t inet_send(struct socket *s, struct sock_msg *m) {
     int64_t n = inet_is_stream(s) ? send_stream(isock(s), m) : send_datagram(isock(s), m);
+    if (n >= 0 && !inet_is_stream(s) && !inet_is_corked(isock(s)))
+        inet_stamp_sent(isock(s));
     if (n >= 0 && m->flags & LINUX_MSG_ZEROCOPY)
         inet_zerocopy_done(isock(s));
     return n;

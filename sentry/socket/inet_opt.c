@@ -217,6 +217,12 @@ int inet_sol_set(struct socket *s, int name) {
         const struct linux_linger l = atomic_load(&s->linger);
         return ns_set_option(isock(s)->ns, NS_OPT_LINGER, l.l_onoff ? linger_seconds(l.l_linger) : -1);
     }
+    if (name == LINUX_SO_TIMESTAMPING) {
+        bool on = socket_opt(s, name) & LINUX_SOF_TIMESTAMPING_OPT_ID;
+        if (!atomic_exchange(&isock(s)->numbered, on) && on)
+            atomic_store(&isock(s)->sends, 0);
+        return 0;
+    }
     if (name == LINUX_SO_SNDBUFFORCE)
         name = LINUX_SO_SNDBUF;
     if (name == LINUX_SO_RCVBUFFORCE)

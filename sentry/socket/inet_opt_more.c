@@ -41,7 +41,7 @@ static int get_mtu(struct inet_sock *i, int *v) {
     return 0;
 }
 
-// ---- Links and ports ---------------------------------------------------------------------------------------
+// ---- Links and ports -------------------------------------------------------------------------------------
 // IP_UNICAST_IF: 0, or the number of a link, in the network's order.
 static int unicast_if(struct inet_sock *i, enum ns_option which, const void *buf, uint32_t len) {
     struct netif *nif;

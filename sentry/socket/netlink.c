@@ -517,8 +517,8 @@ static int netlink_getopt(struct socket *s, int level, int name, void *buf, uint
     LOCKED(&n->lock);
     // whole words, as many as there is room for; the length of all
     if (name == LINUX_NETLINK_LIST_MEMBERSHIPS) {
-        memcpy(buf, n->groups, *len / 4 * 4 < sizeof n->groups ? *len / 4 * 4 : sizeof n->groups);
-        *len = sizeof n->groups;
+        memcpy(buf, n->groups, *len < sizeof n->groups ? *len : sizeof n->groups);
+        *len = sizeof n->groups;  // though there is less room
         return 0;
     }
     int32_t v = n->options >> (name & 31) & 1;

@@ -329,6 +329,7 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     if (room < 0)
         return no_length(socket_of(f), level, name);
     uint32_t len = (uint32_t)room < sizeof buf ? (uint32_t)room : sizeof buf;
+    const uint32_t most = len;  // what is told may be longer (NETLINK_LIST_MEMBERSHIPS), what is given not
     struct socket *s = socket_of(f);
     if (asks_by_value(level, name) && copy_in(t, buf, arg_ptr(a, 3), len) < 0)
         return -LINUX_EFAULT;
@@ -340,7 +341,8 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
         return -LINUX_EFAULT;
     if (err < 0)
         return err;
-    if ((len && copy_out(t, arg_ptr(a, 3), buf, len) < 0) || copy_out_obj(t, arg_ptr(a, 4), &len) < 0) {
+    uint32_t given = len < most ? len : most;
+    if ((given && copy_out(t, arg_ptr(a, 3), buf, given) < 0) || copy_out_obj(t, arg_ptr(a, 4), &len) < 0) {
         take_back(t, level, name, buf, len);
         return -LINUX_EFAULT;
     }

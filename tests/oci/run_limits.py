@@ -120,6 +120,32 @@ def test_zombies_are_pids():
     expect(r["out"] == "19\n", "%s" % r)
 
 
+def test_sockets_without_end():
+    """Six processes open sockets until they may not: an errno, not the sandbox' end; then all are closed, and the network works."""
+    program = """if 1:
+        import errno, os, resource, socket
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        r, w = os.pipe(); go, gone = os.pipe()
+        for k in range(6):
+            if os.fork() == 0:
+                os.close(gone); s, why = [], "ok"
+                try:
+                    while len(s) < min(most - 50, 20000):
+                        n = len(s)
+                        s.append(socket.socket(socket.AF_INET if n & 1 else socket.AF_INET6, socket.SOCK_DGRAM if n & 2 else socket.SOCK_STREAM))
+                except OSError as e: why = errno.errorcode[e.errno]
+                os.write(w, b"%d %s\\n" % (len(s), why.encode())); os.read(go, 1); os._exit(0)
+        os.close(w); f = os.fdopen(r); said = [f.readline().split() for k in range(6)]
+        os.close(gone)
+        for k in range(6): os.wait()
+        a = socket.create_server(("127.0.0.1", 0)); b = socket.create_connection(a.getsockname()); c, _ = a.accept()
+        b.send(b"x")
+        print(sum(int(n) for n, why in said) > 1000, {why for n, why in said} <= {"ok", "ENOBUFS", "ENOMEM", "EMFILE"}, c.recv(1))"""
+    r = do("/usr/bin/python3", "-c", program, memory="120m", status=0)
+    expect(r["out"] == "True True b'x'\n" and r["memory_peak"] <= 120 << 20, "%s" % r)
+
+
 def test_do_137_is_no_memory():
     r = do("/bin/sh", "-c", "exit 137", memory="64m", status=137)
     expect((r["signal"], r["cause"]) == (0, "exited"), "%s" % r)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: recvmsg, setsockopt
-// UDP_GRO, udp(7): what was sent as one with UDP_SEGMENT is read as one, with the size of its datagrams, where the reader
-// asks for it; what was sent by itself, by another or to be looked at stays as it is.
+// UDP_GRO, udp(7): what was sent as one with UDP_SEGMENT is read as one, with the size of its datagrams,
+// where the reader asks for it; what was sent by itself, by another or to be looked at stays as it is.
 #include "inet_pair.h"
 
 #include <netinet/udp.h>
@@ -21,7 +21,8 @@ static ssize_t take(int fd, char *to, size_t room, int flags, int *size) {
         char room[256];
     } control;
     struct iovec v = {to, room};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(fd, &m, flags | MSG_DONTWAIT);
     *size = 0;
     for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: setsockopt, getsockopt
-// Single senders of a group: joined, blocked, told and left by the old calls of IPv4 and by those of RFC 3678 for both
-// families, what is refused, and who is heard (man 7 ip, ip_mc_source(), ip_mc_msfilter() and their kin of IPv6).
+// Single senders of a group: joined, blocked, told and left by the old calls of IPv4 and by those of RFC 3678
+// for both families, what is refused, and who is heard (man 7 ip, ip_mc_source(), ip_mc_msfilter() and their
+// kin of IPv6).
 #include "fresh_net.h"
 #include "inet_pair.h"
 
@@ -15,7 +16,9 @@ static struct in_addr at4(const char *text) {
 static struct sockaddr_storage any_address(const char *text) {
     union inet_addr a = {.room = {0}};
     a.any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    ASSERT_EQ(inet_pton(a.any.sa_family, text, a.any.sa_family == AF_INET ? (void *)&a.in.sin_addr : &a.in6.sin6_addr), 1);
+    ASSERT_EQ(inet_pton(a.any.sa_family, text,
+                        a.any.sa_family == AF_INET ? (void *)&a.in.sin_addr : &a.in6.sin6_addr),
+              1);
     return a.room;
 }
 static int level_of(int family) { return family == AF_INET ? SOL_IP : SOL_IPV6; }
@@ -27,7 +30,8 @@ static int old_source(int fd, int name, const char *source) {
     return setsockopt(fd, SOL_IP, name, &m, sizeof(m));
 }
 static int source(int fd, int family, int name, const char *from) {
-    struct group_source_req r = {.gsr_interface = 1, .gsr_group = any_address(group(family)), .gsr_source = any_address(from)};
+    struct group_source_req r = {
+        .gsr_interface = 1, .gsr_group = any_address(group(family)), .gsr_source = any_address(from)};
     return setsockopt(fd, level_of(family), name, &r, sizeof(r));
 }
 static int whole(int fd, int family, int name) {
@@ -51,18 +55,19 @@ static struct told ask(int fd, int family) {
         EXPECT_EQ(n, GROUP_FILTER_SIZE(u.f.gf_numsrc));
     return (struct told){(int)u.f.gf_fmode, (int)u.f.gf_numsrc};
 }
-#define EXPECT_TOLD(fd, family, fmode, number)   \
-    do {                                         \
-        struct told told_ = ask(fd, family);     \
-        EXPECT_EQ(told_.mode, fmode);            \
-        EXPECT_EQ(told_.count, number);          \
+#define EXPECT_TOLD(fd, family, fmode, number) \
+    do { \
+        struct told told_ = ask(fd, family); \
+        EXPECT_EQ(told_.mode, fmode); \
+        EXPECT_EQ(told_.count, number); \
     } while (0)
 
 TEST(joined_and_left) {
     IN_CHILD {
         fresh_net();
         BOTH_FAMILIES(family) {
-            const char *a = family == AF_INET ? "10.1.1.1" : "fd00::1", *b = family == AF_INET ? "10.1.1.2" : "fd00::2";
+            const char *a = family == AF_INET ? "10.1.1.1" : "fd00::1",
+                       *b = family == AF_INET ? "10.1.1.2" : "fd00::2";
             int fd = ASSERT_OK(socket(family, SOCK_DGRAM, 0));
             EXPECT_TOLD(fd, family, -1, EADDRNOTAVAIL);
             EXPECT_ERRNO(source(fd, family, MCAST_BLOCK_SOURCE, a), EINVAL);
@@ -86,7 +91,8 @@ TEST(joined_and_left) {
             EXPECT_ERRNO(source(fd, family, MCAST_JOIN_SOURCE_GROUP, b), EINVAL);
             EXPECT_OK(source(fd, family, MCAST_UNBLOCK_SOURCE, a));
             EXPECT_ERRNO(source(fd, family, MCAST_UNBLOCK_SOURCE, a), EADDRNOTAVAIL);
-            EXPECT_ERRNO(source(fd, family, MCAST_JOIN_SOURCE_GROUP, b), EINVAL);  // the list keeps its meaning
+            EXPECT_ERRNO(source(fd, family, MCAST_JOIN_SOURCE_GROUP, b),
+                         EINVAL);  // the list keeps its meaning
             EXPECT_TOLD(fd, family, MCAST_EXCLUDE, 0);
             EXPECT_OK(whole(fd, family, MCAST_LEAVE_GROUP));
             EXPECT_TOLD(fd, family, -1, EADDRNOTAVAIL);
@@ -187,7 +193,8 @@ TEST(levels) {
         EXPECT_OK(source(fd, AF_INET, MCAST_BLOCK_SOURCE, "10.1.1.1"));
         EXPECT_TOLD(fd, AF_INET, MCAST_EXCLUDE, 1);
         EXPECT_TOLD(fd, AF_INET6, -1, EADDRNOTAVAIL);
-        struct group_source_req r = {.gsr_interface = 1, .gsr_group = any_address("ff15::5"), .gsr_source = any_address("10.0.0.1")};
+        struct group_source_req r = {
+            .gsr_interface = 1, .gsr_group = any_address("ff15::5"), .gsr_source = any_address("10.0.0.1")};
         EXPECT_ERRNO(setsockopt(fd, SOL_IPV6, MCAST_JOIN_SOURCE_GROUP, &r, sizeof(r)), EADDRNOTAVAIL);
         EXPECT_ERRNO(setsockopt(fd, SOL_IP, MCAST_JOIN_SOURCE_GROUP, &r, sizeof(r)), EADDRNOTAVAIL);
         r.gsr_group = any_address("10.0.0.9");

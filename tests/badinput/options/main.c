@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every option of every level, on sockets of each kind, with every length that could matter and some values: set, then
-// asked for. A line for each option says what came of it, one answer for lengths in a row that have the same:
+// Every option of every level, on sockets of each kind, with every length that could matter and some values:
+// set, then asked for. A line for each option says what came of it, one answer for lengths in a row that have
+// the same:
 //   tcp4 SOL_IP 12 set=1: EINVAL*3 ok*13
-// Natively (the oracle) it runs in namespaces of its own, so that nothing of the host can be hurt; see run_badinput.py.
+// Natively (the oracle) it runs in namespaces of its own, so that nothing of the host can be hurt; see
+// run_badinput.py.
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -18,7 +20,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
-static const socklen_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20, 31, 32, 40, 132, 136, 144, 264, 300};
+static const socklen_t lengths[] = {0,  1,  2,  3,  4,  5,  7,   8,   11,  12,  15,
+                                    16, 17, 20, 31, 32, 40, 132, 136, 144, 264, 300};
 #define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
 #define LONGEST 300
 
@@ -26,8 +29,10 @@ static const struct {
     const char *name;
     int level, names;
 } levels[] = {
-    {"SOL_SOCKET", SOL_SOCKET, 90}, {"SOL_IP", SOL_IP, 63},      {"SOL_IPV6", SOL_IPV6, 82},  {"SOL_TCP", 6, 46},
-    {"SOL_UDP", 17, 110},           {"SOL_RAW", 255, 8},         {"SOL_ICMPV6", 58, 3},       {"SOL_NETLINK", 270, 14},
+    {"SOL_SOCKET", SOL_SOCKET, 90}, {"SOL_IP", SOL_IP, 63},
+    {"SOL_IPV6", SOL_IPV6, 82},     {"SOL_TCP", 6, 46},
+    {"SOL_UDP", 17, 110},           {"SOL_RAW", 255, 8},
+    {"SOL_ICMPV6", 58, 3},          {"SOL_NETLINK", 270, 14},
     {"SOL_PACKET", 263, 26},        {"nothing", 12345, 3},
 };
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))
@@ -132,8 +137,8 @@ static int open_server(size_t k) {
     return fd;
 }
 
-// What makes Linux look for a module on the disk, each time: iptables and its kin, TCP_CONGESTION, TCP_ULP, a filter of
-// the packet scheduler; and what would wait.
+// What makes Linux look for a module on the disk, each time: iptables and its kin, TCP_CONGESTION, TCP_ULP, a
+// filter of the packet scheduler; and what would wait.
 static bool is_left_out(int level, int name) {
     if (level == 6)
         return name == 13 || name == 31;
@@ -199,7 +204,8 @@ static void one_option(size_t k, size_t l, int name, int server) {
         set_all(fd, k, l, name, v);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
     close(fd);
-    for (int c; kinds[k].state == CONNECTED && kinds[k].type == SOCK_STREAM && (c = accept4(server, 0, 0, 0)) >= 0;) {
+    for (int c; kinds[k].state == CONNECTED && kinds[k].type == SOCK_STREAM &&
+                (c = accept4(server, 0, 0, 0)) >= 0;) {
         close(c);
         break;
     }
