@@ -279,13 +279,13 @@ MUTANTS = [
         "f->parts[i].max = 0;")]),
     ("nobody keeps the processes of a pod's container", "seccomp", "oci:pod_pids_of_one", [(
         "sentry/run/limit_parts.c", "if (most && members(k, p, number) >= most)", "if (most && members(k, p, number) > UINT32_MAX)")]),
-    ("memory that is asked for ahead outruns looks", "seccomp", "limits:memory_overshoot", [(
+    ("memory that is asked for ahead outruns looks", "seccomp", "limits:populate_late", [(
         "sentry/mm/mm_map.c", "populate = populate && mem_pool_may_fill(mm->pool, m->len);", "")]),
     ("a device of the host is a source", "seccomp", "oci:compat_devices", [(
         "oci/mounts.c", "    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {", "    if (S_ISFIFO(st.st_mode)) {")]),
-    ("places are made where symlinks of the root lead", "seccomp", "oci:symlinks_do_not_lead_out", [(
+    ("places are made where symlinks of the root lead", "seccomp", "oci:compat_places_in", [(
         "oci/mounts.c", ".resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};", ".resolve = 0};")]),
-    ("users are looked up where symlinks of the root lead", "seccomp", "oci:home", [(
+    ("users are looked up where symlinks of the root lead", "seccomp", "oci:compat_users_of_the_host", [(
         "oci/home.c", ".resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};", ".resolve = 0};")]),
     ("a pod's container maps ids otherwise than its sandbox", "seccomp", "oci:pod_has_the_users", [(
         "oci/pod.c", "&& !json_equal(a, b))", "&& !a && !b)")]),

@@ -26,7 +26,7 @@ NASTY = {
     "thread_bomb": {"pids"}, "zombies": {"timeout", "pids"}, "fd_bomb": TIMEOUT, "epoll_bomb": TIMEOUT, "socket_bomb": TIMEOUT,
     "inotify_bomb": {"timeout", "disk"}, "sysv_bomb": {"timeout", "memory"}, "timer_bomb": TIMEOUT, "signal_storm": TIMEOUT,
     "signal_queue": TIMEOUT, "memory": MEMORY, "memory_children": TIMEOUT, "memory_cow": {"exited", "memory"}, "memory_stack": {"guest-fault"},
-    "memory_brk": MEMORY, "memory_populate": MEMORY, "memory_shared": 7, "memory_memfd": 7, "memory_pipes": {"timeout"}, "memory_sockets": TIMEOUT,
+    "memory_brk": MEMORY, "memory_populate": MEMORY, "populate_late": 7, "memory_shared": 7, "memory_memfd": 7, "memory_pipes": {"timeout"}, "memory_sockets": TIMEOUT,
     "mmap_bomb": TIMEOUT, "mmap_huge": 7, "grandchildren": 7, "segfault": {"guest-fault"}, "kill_all": TIMEOUT, "output": {"output"},
     "output_errors": {"output"}, "disk": DISK, "disk_stops": 7, "disk_sparse": 7, "disk_unlinked": 7, "tiny_files": DISK,
     "deep_dirs": DISK, "many_links": DISK, "huge_argv": 7,

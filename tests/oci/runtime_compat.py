@@ -5,11 +5,12 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
 
-from runtime import FOREVER, Bundle, at, exec_detached, expect, has_freezer, picket, reap, refused, running, sh
+from runtime import FOREVER, Bundle, at, exec_detached, expect, has_freezer, make_rootfs, picket, reap, refused, running, sh
 
 
 # ---- Mounts ----------------------------------------------------------------------------------------------------------------
@@ -40,6 +41,23 @@ def test_compat_recursive_read_only_covers_what_lies_below():
             expect(done.stderr.count("Read-only") == 2 and done.stdout == "", done)
         finally:
             subprocess.run(["umount", below], check=True)
+
+
+def test_compat_places_in_a_read_only_root_stay_in_it():
+    """They are made before there is a sandbox: neither a symlink of the root's nor the same name outside leads out."""
+    b = sh("ls /data")
+    b.rootfs = os.path.join(b.dir, "rootfs")
+    make_rootfs(b.rootfs)
+    b.config["root"] = {"path": b.rootfs, "readonly": True}
+    outside = b.dir + "/outside"
+    os.mkdir(outside)
+    os.symlink(outside, b.rootfs + "/data/link")
+    b.mount("/data/link/made", "tmpfs")
+    b.write()
+    refused("create", "--bundle", b.dir, b.id, words=["mounts", "/data/link/made"])
+    b.config["mounts"][-1]["destination"] = outside + "/made"
+    expect(b.run().stdout == "link\n", "runs")
+    expect(os.listdir(outside) == [] and os.path.isdir(b.rootfs + outside + "/made"), "made beneath the root")
 
 
 def test_compat_mapped_ids_are_refused():
@@ -161,6 +179,18 @@ def test_compat_user_without_a_name():
     b = sh("id -u; id -g; echo $HOME; whoami", user={"uid": 4242, "gid": 4343, "additionalGids": [7, 8]}, env=["PATH=/bin"], capabilities={})
     done = b.run(status=1)  # whoami
     expect(done.stdout == "4242\n4343\n/\n", done)
+
+
+def test_compat_users_of_the_host_are_not_looked_up():
+    for where, target in (("etc/passwd", "passwd"), ("etc", "")):
+        b = sh("echo $HOME", own_root=True, env=["PATH=/bin"])
+        with open(b.dir + "/passwd", "w") as f:
+            f.write("root:x:0:0:root:/from-outside:/bin/sh\n")
+        shutil.rmtree(b.rootfs + "/etc")
+        if where != "etc":
+            os.mkdir(b.rootfs + "/etc")
+        os.symlink(os.path.join(b.dir, target), os.path.join(b.rootfs, where))
+        expect(b.run().stdout == "/\n", "no user of that name inside")
 
 
 def test_compat_id_shows_the_groups():
