@@ -260,6 +260,31 @@ def test_events_end():
     picket("delete", b.id)
 
 
+def test_one_cause_for_each_end():
+    """wait --json, events, state.json and the bundle's file say the same of the same end, whatever it was."""
+    programs = {"exited": (["/bin/sh", "-c", "exit 5"], {}), "signal": (["/bin/sh", "-c", "kill -TERM $$; sleep 9"], {}),
+                "timeout": (["/nasty", "loop"], {"timeout": "0.5"}), "pids": (["/nasty", "fork_insist"], {"pids": "20"}),
+                "output": (["/nasty", "output"], {"output_bytes": "1000"}), "disk": (["/nasty", "disk"], {"disk": "1m"}),
+                "guest-fault": (["/nasty", "segfault"], {}), "memory": (["/nasty", "memory"], {"memory": "48m"})}
+    made = {cause: bundle(*args, **limits) for cause, (args, limits) in programs.items()}
+    for b in made.values():
+        b.create()
+    watch = {cause: subprocess.Popen([at.picket, "--root", at.root, "events", "--interval", "1", b.id], stdout=subprocess.PIPE, text=True)
+             for cause, b in made.items()}
+    for cause, b in made.items():
+        watch[cause].stdout.readline()  # it looks
+        b.start()
+    for cause, b in made.items():
+        told = json.loads(picket("wait", "--json", b.id).stdout)
+        last = json.loads(watch[cause].communicate(timeout=30 * at.scale)[0].splitlines()[-1])
+        with open(os.path.join(at.root, b.id, "state.json")) as f:
+            kept = json.load(f)
+        expect(told["cause"] == cause and last["type"] == "exit" and last["data"] == told, "%s: %s, %s" % (cause, told, last))
+        expect(kept["cause"] == cause and kept["result"]["cause"] == cause, "%s: %s" % (cause, kept))
+        expect(os.path.exists(os.path.join(b.dir, "oom")) == (cause == "memory"), "file oom: " + cause)
+        picket("delete", b.id)
+
+
 def test_memory_overshoot():
     """How far memory gets beyond the limit before one ends: what is touched between two looks, however much is asked for at once."""
     for name, how in (("memory", "by pages"), ("memory_populate", "60 MiB a call, eight threads")):
