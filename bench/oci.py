@@ -82,12 +82,12 @@ class Runtime:
         return statistics.median(took)
 
     def traced(self, *args):
-        """Host calls and processes of a command and of all that it makes."""
+        """Host calls, and processes and threads, of a command and of all that it makes."""
         log = self.base + "/trace"
         subprocess.run(["strace", "-f", "-o", log, *self.command, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, check=True, timeout=120)
         lines = [line.split(None, 1) for line in open(log, errors="replace")]
-        return sum(1 for _, what in lines if re.match(r"\w+\(", what)), processes(lines)
+        return sum(1 for _, what in lines if re.match(r"\w+\(", what)), len({task for task, _ in lines})
 
     def counts(self):
         """Of run (create, start, wait, delete), and of exec."""
@@ -129,15 +129,6 @@ class Runtime:
         for name, pid in made:
             self.end(name, pid)
         return pss / n, 100 * used / seconds
-
-
-def processes(lines):
-    """The first one, and those that were made and are no threads."""
-    made = 1
-    for _, what in lines:
-        made += bool(re.match(r"(v?fork|clone3?)\(|<\.\.\. (v?fork|clone3?) resumed", what) and "CLONE_THREAD" not in what and
-                     re.search(r"= \d+$", what.rstrip()))
-    return made
 
 
 def wait(pid):
@@ -184,7 +175,7 @@ def table(found):
     out = ["| | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
     for row in rows:
         values = [found[name].get(row) for name in names]
-        out.append("| %s | %s |" % (row, " | ".join("-" if v is None else "{:,.{}f}".format(v, 0 if v >= 100 else 1) for v in values)))
+        out.append("| %s | %s |" % (row, " | ".join("-" if v is None else "{:,.{}f}".format(v, 0 if v >= 100 or isinstance(v, int) else 1) for v in values)))
     return "\n".join(out)
 
 
@@ -207,7 +198,7 @@ def chart(found):
         for name, value in zip(names, values):
             length = width + scale * math.log10(value / most) if value > 0 else 0
             out.append('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>' % (left, y, max(length, 0), bar - 2, COLOURS.get(name, "#777")))
-            out.append('<text x="%.1f" y="%d" font-size="10">%s</text>' % (left + max(length, 0) + 4, y + bar - 4, "{:,.1f}".format(value) if value else "-"))
+            out.append('<text x="%.1f" y="%d" font-size="10">%s</text>' % (left + max(length, 0) + 4, y + bar - 4, "{:,.{}f}".format(value, 0 if value >= 100 or isinstance(value, int) else 1) if value else "-"))
             y += bar
         y += gap
     return "\n".join(out + ["</svg>\n"])
@@ -267,7 +258,7 @@ def main():
         found[s.name]["PSS of an idle one (KiB)"] = pss
         found[s.name]["%d idle: processor (%%)" % options.idle] = percent
         if shutil.which("strace") and s.name != "runsc":  # whose sandbox's processes do not end with the command
-            names = ("run: host calls", "run: processes", "exec: host calls", "exec: processes")
+            names = ("run: host calls", "run: processes and threads", "exec: host calls", "exec: processes and threads")
             found[s.name].update(zip(names, s.counts()))
     found = {s.name: found[s.name] for s in systems}
     print(table(found))

@@ -136,6 +136,14 @@ static int read_linux(const struct oci *o, struct config *c, struct error *e) {
 }
 
 // ---- The whole --------------------------------------------------------------------------------------------
+#define OVERLAY "dev.picket.overlay"
+
+int config_set_overlay(struct config *c, const char *text) {
+    c->in_memory = !strcmp(text, "memory");
+    c->roots[0].writable = !c->readonly && !c->in_memory;
+    return c->in_memory || !strcmp(text, "none") ? 0 : -1;
+}
+
 static int read_root(struct config *c, bool look, struct error *e) {
     const char *path = text_of(c->json, "root.path");
     struct stat st;
@@ -157,7 +165,10 @@ static int read_root(struct config *c, bool look, struct error *e) {
     c->readonly = json_is_true(config_get(c->json, "root.readonly"));
     c->roots[0] = (struct gofer_root){c->rootfs, !c->readonly};
     c->nroots = 1;
-    return 0;
+    const char *overlay = json_string_value(json_object_get(config_get(c->json, "annotations"), OVERLAY));
+    return overlay && config_set_overlay(c, overlay) < 0
+               ? bad(c, "annotations: " OVERLAY, "is not none or memory", e)
+               : 0;
 }
 
 static int read_all(const struct oci *o, struct config *c, bool look, struct error *e) {

@@ -121,6 +121,76 @@ def test_compat_other_options_are_left_alone():
     expect(b.run().stdout == "1\n", "mounted")
 
 
+# ---- A root that stays as it is ----------------------------------------------------------------------------------------------
+CHANGES = "echo changed > /etc/passwd; echo new > /data/f; rm /data/old; mkdir /data/d; cat /etc/passwd /data/f; ls /data"
+
+
+def in_memory(text, **kw):
+    b = sh(text, own_root=True, **kw)
+    with open(b.rootfs + "/data/old", "w") as f:
+        f.write("old\n")
+    return b
+
+
+def unchanged(b):
+    with open(b.rootfs + "/etc/passwd") as f:
+        return os.listdir(b.rootfs + "/data") == ["old"] and "changed" not in f.read()
+
+
+def test_compat_overlay_in_memory():
+    b = in_memory(CHANGES)
+    expect(b.run(options=["--overlay", "memory"]).stdout == "changed\nnew\nd\nf\n" and unchanged(b), "by option")
+    b = in_memory(CHANGES)
+    b.config["annotations"] = {"dev.picket.overlay": "memory"}
+    expect(b.run().stdout == "changed\nnew\nd\nf\n" and unchanged(b), "by annotation")
+    expect(b.run(options=["--overlay", "none"]).stdout == "changed\nnew\nd\nf\n" and not unchanged(b), "the option wins")
+
+
+def test_compat_overlay_of_exec():
+    with contextlib.ExitStack() as stack:
+        b = in_memory("echo in > /data/f; echo up; while :; do sleep 1; done").create("--overlay", "memory").start()
+        stack.callback(lambda: (picket("delete", "--force", b.id), reap(b.pid)))
+        b.output("up")
+        expect(picket("exec", b.id, "sh", "-c", "cat /data/f; echo by exec > /data/g").stdout == "in\n", "the same files")
+        expect(picket("exec", b.id, "cat", "/data/g").stdout == "by exec\n" and unchanged(b), "in memory")
+
+
+def test_compat_overlay_read_only():
+    """The places of mounts are made in memory too."""
+    b = in_memory("touch /x; ls -d /made/here; cat /data/old")
+    b.config["root"]["readonly"] = True
+    b.mount("/made/here", "tmpfs")
+    done = b.run(options=["--overlay", "memory"])
+    expect("Read-only" in done.stderr and done.stdout == "/made/here\nold\n" and not os.path.exists(b.rootfs + "/made"), done)
+
+
+def test_compat_overlay_has_limits():
+    b = in_memory("dd if=/dev/zero of=/data/f bs=100k count=30 2>&1 | grep -c space; ls -l /data/f | awk '{ print ($5 <= 1048576) }'")
+    done = b.run(options=["--overlay=memory", "--disk", "1m"])
+    expect(done.stdout == "1\n1\n", done)
+
+
+def test_compat_overlay_refusals():
+    b = Bundle("true")
+    b.write()
+    for value in ("dir:/tmp", "", "Memory"):
+        refused("run", "--overlay", value, "--bundle", b.dir, b.id, words=["--overlay", "none or memory"])
+    b.config["annotations"] = {"dev.picket.overlay": "disk"}
+    b.write()
+    refused("create", "--bundle", b.dir, b.id, words=["dev.picket.overlay"])
+
+
+def test_compat_stdin_from_a_file():
+    b = sh("cat; echo end")
+    with open(b.dir + "/words", "w") as f:
+        f.write("some words\n")
+    expect(b.run(options=["--stdin", b.dir + "/words"]).stdout == "some words\nend\n", "run")
+    done = subprocess.run([at.picket, "do", "--platform", at.platform, "--stdin", b.dir + "/words", "--", "cat"], capture_output=True, text=True,
+                          timeout=40 * at.scale, stdin=subprocess.DEVNULL)
+    expect(done.stdout == "some words\n" and done.returncode == 0, done)
+    refused("run", "--stdin", "/no/such", "--bundle", b.dir, b.id, words=["--stdin /no/such", "no such file"])
+
+
 # ---- Descriptors that systemd hands on --------------------------------------------------------------------------------------
 def listening(b, more, *options):
     """picket run as systemd would start it: LISTEN_PID is its own number, descriptor 3 and on are open."""

@@ -112,6 +112,14 @@ def test_pod_mounts_of_its_own():
         expect("/mnt" not in picket("exec", pod.sandbox.id, "cat", "/proc/mounts").stdout, "not the sandbox's")
 
 
+def test_pod_root_in_memory():
+    with Pod() as pod:
+        b = pod.member("echo x > /data/new; ls /data")
+        b.config["annotations"]["dev.picket.overlay"] = "memory"
+        b.create().start().end()
+        expect(b.output() == "new\n" and os.listdir(b.rootfs + "/data") == [], "its own alone")
+
+
 def test_pod_read_only_root():
     with Pod() as pod:
         b = pod.member("touch /x; echo $?")
