@@ -92,6 +92,19 @@ def test_compat_devices_as_sources():
         refused("create", "--bundle", b.dir, b.id, words=["mounts", "/data/node", "device"])
 
 
+def test_compat_devices_at_other_places():
+    def device(path, major, minor, kind="c"):
+        return {"path": path, "type": kind, "major": major, "minor": minor, "fileMode": 0o20666, "uid": 0, "gid": 0}
+    b = sh("test -c /dev/mynull && echo > /dev/mynull && echo null; dd if=/srv/z bs=7 count=1 2>/dev/null | wc -c; test -c /dev/null && echo both", own_root=True)
+    b.config["linux"]["devices"] = [device("/dev/mynull", 1, 3), device("/srv/z", 1, 5, "u"), device("/dev/null", 1, 3)]
+    expect(b.run().stdout == "null\n7\nboth\n", "each of them")
+    for one in (device("/dev/fuse", 10, 229), device("relative", 1, 3), device("/dev/sda", 8, 0, "b"), device("/dev/p", 0, 0, "p"),
+                device("/dev/x", 2 ** 40 + 1, 3), device("/dev/x", -1, 3)):
+        b.config["linux"]["devices"] = [one]
+        b.write()
+        refused("create", "--bundle", b.dir, b.id, words=["linux.devices", one["path"]])
+
+
 def test_compat_sockets_as_sources():
     """docker.sock and its like: there, and of no use to anybody inside; a warning says so."""
     b = sh("test -S /data/sock && echo a socket; cat < /data/sock; test -p /data/pipe && echo a pipe", own_root=True)
