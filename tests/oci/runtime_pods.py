@@ -348,6 +348,17 @@ def test_pod_memory_of_one_inside():
         expect("32768 kB" not in other.output() and other.output().split()[-2:] == ["max", "max"], other.output())
 
 
+def test_pod_processes_in_its_cgroup():
+    with Pod() as pod:
+        for text, count in (("sleep 100 & sleep 100 & ", 3), ("", 1)):
+            b = pod.member(text + "echo up; " + ROUND)
+            b.mount("/sys/fs/cgroup", "cgroup2")
+            b.create().start().output("up")
+            # and cat itself, which reads
+            told = picket("exec", b.id, "sh", "-c", "cat /sys/fs/cgroup/pids.current; exec wc -l < /sys/fs/cgroup/cgroup.procs").stdout.split()
+            expect(count + 2 <= int(told[0]) <= count + 3 and count + 1 <= int(told[1]) <= count + 2, (count, told))
+
+
 def test_pod_pids_of_one():
     with Pod() as pod:
         text = "echo up; i=0; while [ $i -lt 12 ]; do sleep 100 & i=$((i+1)); done; echo all; " + ROUND
