@@ -29,6 +29,7 @@ struct config {
     struct process_config process;
     const char *hostname, *domainname;  // NULL: not given
     bool readonly;
+    bool in_memory;               // what is written to the root stays in the sandbox's memory
     struct sentry_mount *mounts;  // owned; sorted; targets are cleaned and owned
     unsigned nmounts;
     struct gofer_root roots[GOFER_ROOTS_MAX];  // host_path: owned, but for the first
@@ -51,6 +52,8 @@ void config_free(struct config *c);
 // The process of `exec`: an object like config.json's "process". `j` must live as long as the result.
 int process_parse(const struct oci *o, json_t *j, const char *file, const char *at, struct process_config *p,
                   struct error *e);
+// --overlay, and its annotation: "memory", or "none". 0, or -1: it is neither.
+int config_set_overlay(struct config *c, const char *text);
 // HOME is what the /etc/passwd below rootfs says of the user, else "/", unless the environment has one.
 int process_set_home(struct process_config *p, const char *rootfs, struct error *e);
 // The program gets n sockets that somebody listens on, from descriptor 3 on, and is told as sd_listen_fds(3)

@@ -146,13 +146,17 @@ int create_container(const struct oci *o, const char *id, const struct create_op
         return -1;
     config.process.what.more_fds = opts->more_fds;
     pod_limits(config_get(config.json, "annotations"), &config.limits);
+    if (opts->overlay && config_set_overlay(&config, opts->overlay) < 0) {
+        config_free(&config);
+        return error_set(e, "--overlay '%.64s' is not none or memory", opts->overlay);
+    }
     int err = opts->listen_fds ? process_add_listens(&config.process, opts->listen_fds, e) : 0;
     if (err < 0 || pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);
         return -1;
     }
     mode_t mask = umask(0);  // places have the modes that are asked for
-    err = config.readonly ? mounts_make_places(&config, e) : 0;
+    err = config.readonly && !config.in_memory ? mounts_make_places(&config, e) : 0;
     umask(mask);
     if (err < 0 || container_create(o, id, c, e) < 0) {
         container_close(c);

@@ -304,14 +304,37 @@ static int add_paths(const struct reader *r, const char *field, enum sentry_moun
     return 0;
 }
 
+// Those of linux.devices that every sandbox has, where it has them not.
+static int add_devices(const struct reader *r) {
+    size_t i;
+    json_t *j;
+    json_array_foreach(config_get(r->c->json, "linux.devices"), i, j) {
+        int64_t major = 0, minor = 0;
+        json_whole(json_object_get(j, "major"), &major);
+        json_whole(json_object_get(j, "minor"), &minor);
+        const char *its = config_device((unsigned)major, (unsigned)minor);
+        struct sentry_mount m = {.kind = SENTRY_DEVICE, .source = its};
+        m.target = clean_path(json_string_value(json_object_get(j, "path")));
+        if (!m.target)
+            return error_set(r->e, "%s: linux.devices: a path is too long", r->c->file);
+        if (strcmp(m.target, its) != 0)
+            r->c->mounts[r->c->nmounts++] = m;
+        else
+            free((void *)m.target);
+    }
+    return 0;
+}
+
 int mounts_parse(const struct oci *o, struct config *c, bool look, struct error *e) {
     const struct reader r = {o, c, look, e};
     json_t *list = config_get(c->json, "mounts"), *j;
-    size_t i, others = json_array_size(config_get(c->json, "linux.maskedPaths")) +
-                       json_array_size(config_get(c->json, "linux.readonlyPaths"));
-    if (json_array_size(list) > CONFIG_MOUNTS_MAX || others > 4 * CONFIG_MOUNTS_MAX)
+    size_t i, devices = json_array_size(config_get(c->json, "linux.devices"));
+    size_t others = json_array_size(config_get(c->json, "linux.maskedPaths")) +
+                    json_array_size(config_get(c->json, "linux.readonlyPaths"));
+    if (json_array_size(list) > CONFIG_MOUNTS_MAX || devices > CONFIG_MOUNTS_MAX ||
+        others > 4 * CONFIG_MOUNTS_MAX)
         return error_set(e, "%s: mounts: more than %u", c->file, CONFIG_MOUNTS_MAX);
-    c->mounts = xcalloc(json_array_size(list) + others + 1, sizeof *c->mounts);
+    c->mounts = xcalloc(json_array_size(list) + devices + others + 1, sizeof *c->mounts);
     if (!c->mounts)
         return error_set(e, "no memory");
     json_array_foreach(list, i, j)
@@ -325,6 +348,8 @@ int mounts_parse(const struct oci *o, struct config *c, bool look, struct error 
             return error_set(e, "no memory");
         c->mounts[c->nmounts++] = dev;
     }
+    if (add_devices(&r) < 0)
+        return -1;
     sort(c->mounts, c->nmounts);
     return add_paths(&r, "linux.readonlyPaths", SENTRY_RDONLY) < 0
                ? -1

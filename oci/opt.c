@@ -2,7 +2,9 @@
 // See opt.h. Options end at the first word that is none: what follows may be a program with options of its
 // own.
 #include "oci/opt.h"
+#include "base/cleanup.h"
 #include "sentry/sentry.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -100,6 +102,13 @@ int keep_fds(const char *text, unsigned listens, unsigned *n, struct error *e) {
                              text ? text : "", fd);
     close_range(3 + (unsigned)count, ~0u, 0);
     *n = (unsigned)count;
+    return 0;
+}
+
+int take_stdin(const char *file, struct error *e) {
+    int fd cleanup_close = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    if (file && (fd < 0 || dup2(fd, 0) < 0))
+        return error_errno(e, errno, "--stdin %s", file);
     return 0;
 }
 

@@ -35,6 +35,8 @@ unsigned listen_fds(void);
 // --preserve-fds N, NULL: not given: that many from 3 + `listens` on stay open with those before them, all
 // behind them are closed. *n: how many are open from 3 on.
 int keep_fds(const char *text, unsigned listens, unsigned *n, struct error *e);
+// --stdin FILE (NULL: not given): it becomes descriptor 0.
+int take_stdin(const char *file, struct error *e);
 void drop_fds(unsigned n);  // closes those: they are the program's
 
 #endif

@@ -179,6 +179,7 @@ static bool put_all(struct message *m, const struct container *c, const struct c
                     const void *process, size_t used) {
     struct control_container head = {.number = pod_number(c),
                                      .readonly = config->readonly,
+                                     .in_memory = config->in_memory,
                                      .memory = config->limits.memory,
                                      .pids = config->limits.pids,
                                      .log = config->filter.log,

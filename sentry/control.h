@@ -90,6 +90,7 @@ struct control_container {
     char hostname[65], domainname[65], pad[6];  // "": the sandbox's
     uint32_t readonly;                          // its root
     uint32_t log;                               // of its filter
+    uint32_t in_memory, pad2;                   // what is written to its root
     uint64_t memory, pids;                      // limits of its own, 0: none
     uint32_t nmounts, ninsns;
     uint32_t used,

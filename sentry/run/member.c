@@ -120,7 +120,7 @@ static int make_names(struct kernel *k, struct member *m, const struct parts *x)
 }
 
 static int make_files(struct kernel *k, struct member *m, const struct parts *x) {
-    const struct sentry_config c = {.write_through = true,
+    const struct sentry_config c = {.write_through = !x->head->in_memory,
                                     .root_readonly = x->head->readonly,
                                     .mounts = x->mounts,
                                     .nmounts = x->head->nmounts};

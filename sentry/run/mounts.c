@@ -27,29 +27,35 @@ struct maker {
 };
 
 // ---- The root ---------------------------------------------------------------------------------------------
-static int mount_overlay(struct vfs *vfs, struct gofer_client *gofer) {
-    struct superblock *lower, *upper, *root;
+static int make_overlay(struct vfs *vfs, struct gofer_client *gofer, struct superblock **root) {
+    struct superblock *lower, *upper;
     int err = goferfs_create(vfs, gofer, 0, true, &lower);
     if (err < 0)
         return err;
     err = tmpfs_create(vfs, &(struct tmpfs_opts){.mode = 0755}, &upper);
+    return err < 0 ? err : overlay_create(vfs, lower, upper, root);
+}
+
+static int make_through(struct vfs *vfs, struct gofer_client *gofer, bool readonly,
+                        struct superblock **root) {
+    int err = goferfs_create(vfs, gofer, 0, readonly, root);
     if (err == 0)
-        err = overlay_create(vfs, lower, upper, &root);
-    return err < 0 ? err : vfs_mount(vfs, root, NULL, 0, "overlay");
+        goferfs_follow_host(*root);
+    return err;
 }
 
 static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c,
                       struct mnt_ns **ns) {
-    unsigned flags = c->root_readonly ? LINUX_MS_RDONLY : 0;
+    const char *name = c->write_through ? "rootfs" : "overlay";
+    // in memory places are made yet
+    unsigned flags = c->root_readonly && c->write_through ? LINUX_MS_RDONLY : 0;
     struct superblock *root;
-    if (!c->write_through)
-        return mount_overlay(vfs, gofer);
-    int err = goferfs_create(vfs, gofer, 0, c->root_readonly, &root);
+    int err = c->write_through ? make_through(vfs, gofer, c->root_readonly, &root)
+                               : make_overlay(vfs, gofer, &root);
     if (err < 0)
         return err;
-    goferfs_follow_host(root);
-    return ns ? mnt_ns_begin(vfs, root, flags, "rootfs", &the_kernel->user_ns->ns, ns)
-              : vfs_mount(vfs, root, NULL, flags, "rootfs");
+    return ns ? mnt_ns_begin(vfs, root, flags, name, &the_kernel->user_ns->ns, ns)
+              : vfs_mount(vfs, root, NULL, flags, name);
 }
 
 // Whatever lay there: a symlink of the host's would lead elsewhere. Where the directory is missing, nothing.
@@ -217,6 +223,8 @@ int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry
         m.read_only[i].mnt->flags |= LINUX_MS_RDONLY;
         path_put(&m.read_only[i]);
     }
+    if (c->root_readonly)
+        root.mnt->flags |= LINUX_MS_RDONLY;
     free(m.read_only);
     path_put(&root);
     return err;

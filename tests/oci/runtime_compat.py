@@ -5,11 +5,12 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
 
-from runtime import FOREVER, Bundle, at, exec_detached, expect, has_freezer, picket, reap, refused, running, sh
+from runtime import FOREVER, Bundle, at, exec_detached, expect, has_freezer, make_rootfs, picket, reap, refused, running, sh
 
 
 # ---- Mounts ----------------------------------------------------------------------------------------------------------------
@@ -40,6 +41,23 @@ def test_compat_recursive_read_only_covers_what_lies_below():
             expect(done.stderr.count("Read-only") == 2 and done.stdout == "", done)
         finally:
             subprocess.run(["umount", below], check=True)
+
+
+def test_compat_places_in_a_read_only_root_stay_in_it():
+    """They are made before there is a sandbox: neither a symlink of the root's nor the same name outside leads out."""
+    b = sh("ls /data")
+    b.rootfs = os.path.join(b.dir, "rootfs")
+    make_rootfs(b.rootfs)
+    b.config["root"] = {"path": b.rootfs, "readonly": True}
+    outside = b.dir + "/outside"
+    os.mkdir(outside)
+    os.symlink(outside, b.rootfs + "/data/link")
+    b.mount("/data/link/made", "tmpfs")
+    b.write()
+    refused("create", "--bundle", b.dir, b.id, words=["mounts", "/data/link/made"])
+    b.config["mounts"][-1]["destination"] = outside + "/made"
+    expect(b.run().stdout == "link\n", "runs")
+    expect(os.listdir(outside) == [] and os.path.isdir(b.rootfs + outside + "/made"), "made beneath the root")
 
 
 def test_compat_mapped_ids_are_refused():
@@ -74,6 +92,19 @@ def test_compat_devices_as_sources():
         refused("create", "--bundle", b.dir, b.id, words=["mounts", "/data/node", "device"])
 
 
+def test_compat_devices_at_other_places():
+    def device(path, major, minor, kind="c"):
+        return {"path": path, "type": kind, "major": major, "minor": minor, "fileMode": 0o20666, "uid": 0, "gid": 0}
+    b = sh("test -c /dev/mynull && echo > /dev/mynull && echo null; dd if=/srv/z bs=7 count=1 2>/dev/null | wc -c; test -c /dev/null && echo both", own_root=True)
+    b.config["linux"]["devices"] = [device("/dev/mynull", 1, 3), device("/srv/z", 1, 5, "u"), device("/dev/null", 1, 3)]
+    expect(b.run().stdout == "null\n7\nboth\n", "each of them")
+    for one in (device("/dev/fuse", 10, 229), device("relative", 1, 3), device("/dev/sda", 8, 0, "b"), device("/dev/p", 0, 0, "p"),
+                device("/dev/x", 2 ** 40 + 1, 3), device("/dev/x", -1, 3)):
+        b.config["linux"]["devices"] = [one]
+        b.write()
+        refused("create", "--bundle", b.dir, b.id, words=["linux.devices", one["path"]])
+
+
 def test_compat_sockets_as_sources():
     """docker.sock and its like: there, and of no use to anybody inside; a warning says so."""
     b = sh("test -S /data/sock && echo a socket; cat < /data/sock; test -p /data/pipe && echo a pipe", own_root=True)
@@ -101,6 +132,76 @@ def test_compat_other_options_are_left_alone():
     b = sh("grep -c ' /mnt/t ' /proc/mounts", own_root=True)
     b.mount("/mnt/t", "tmpfs", "tmpfs", "nr_inodes=4k", "huge=never", "relatime", "noatime", "strictatime", "nodiratime", "x-frob", "size=1m")
     expect(b.run().stdout == "1\n", "mounted")
+
+
+# ---- A root that stays as it is ----------------------------------------------------------------------------------------------
+CHANGES = "echo changed > /etc/passwd; echo new > /data/f; rm /data/old; mkdir /data/d; cat /etc/passwd /data/f; ls /data"
+
+
+def in_memory(text, **kw):
+    b = sh(text, own_root=True, **kw)
+    with open(b.rootfs + "/data/old", "w") as f:
+        f.write("old\n")
+    return b
+
+
+def unchanged(b):
+    with open(b.rootfs + "/etc/passwd") as f:
+        return os.listdir(b.rootfs + "/data") == ["old"] and "changed" not in f.read()
+
+
+def test_compat_overlay_in_memory():
+    b = in_memory(CHANGES)
+    expect(b.run(options=["--overlay", "memory"]).stdout == "changed\nnew\nd\nf\n" and unchanged(b), "by option")
+    b = in_memory(CHANGES)
+    b.config["annotations"] = {"dev.picket.overlay": "memory"}
+    expect(b.run().stdout == "changed\nnew\nd\nf\n" and unchanged(b), "by annotation")
+    expect(b.run(options=["--overlay", "none"]).stdout == "changed\nnew\nd\nf\n" and not unchanged(b), "the option wins")
+
+
+def test_compat_overlay_of_exec():
+    with contextlib.ExitStack() as stack:
+        b = in_memory("echo in > /data/f; echo up; while :; do sleep 1; done").create("--overlay", "memory").start()
+        stack.callback(lambda: (picket("delete", "--force", b.id), reap(b.pid)))
+        b.output("up")
+        expect(picket("exec", b.id, "sh", "-c", "cat /data/f; echo by exec > /data/g").stdout == "in\n", "the same files")
+        expect(picket("exec", b.id, "cat", "/data/g").stdout == "by exec\n" and unchanged(b), "in memory")
+
+
+def test_compat_overlay_read_only():
+    """The places of mounts are made in memory too."""
+    b = in_memory("touch /x; ls -d /made/here; cat /data/old")
+    b.config["root"]["readonly"] = True
+    b.mount("/made/here", "tmpfs")
+    done = b.run(options=["--overlay", "memory"])
+    expect("Read-only" in done.stderr and done.stdout == "/made/here\nold\n" and not os.path.exists(b.rootfs + "/made"), done)
+
+
+def test_compat_overlay_has_limits():
+    b = in_memory("dd if=/dev/zero of=/data/f bs=100k count=30 2>&1 | grep -c space; ls -l /data/f | awk '{ print ($5 <= 1048576) }'")
+    done = b.run(options=["--overlay=memory", "--disk", "1m"])
+    expect(done.stdout == "1\n1\n", done)
+
+
+def test_compat_overlay_refusals():
+    b = Bundle("true")
+    b.write()
+    for value in ("dir:/tmp", "", "Memory"):
+        refused("run", "--overlay", value, "--bundle", b.dir, b.id, words=["--overlay", "none or memory"])
+    b.config["annotations"] = {"dev.picket.overlay": "disk"}
+    b.write()
+    refused("create", "--bundle", b.dir, b.id, words=["dev.picket.overlay"])
+
+
+def test_compat_stdin_from_a_file():
+    b = sh("cat; echo end")
+    with open(b.dir + "/words", "w") as f:
+        f.write("some words\n")
+    expect(b.run(options=["--stdin", b.dir + "/words"]).stdout == "some words\nend\n", "run")
+    done = subprocess.run([at.picket, "do", "--platform", at.platform, "--stdin", b.dir + "/words", "--", "cat"], capture_output=True, text=True,
+                          timeout=40 * at.scale, stdin=subprocess.DEVNULL)
+    expect(done.stdout == "some words\n" and done.returncode == 0, done)
+    refused("run", "--stdin", "/no/such", "--bundle", b.dir, b.id, words=["--stdin /no/such", "no such file"])
 
 
 # ---- Descriptors that systemd hands on --------------------------------------------------------------------------------------
@@ -161,6 +262,18 @@ def test_compat_user_without_a_name():
     b = sh("id -u; id -g; echo $HOME; whoami", user={"uid": 4242, "gid": 4343, "additionalGids": [7, 8]}, env=["PATH=/bin"], capabilities={})
     done = b.run(status=1)  # whoami
     expect(done.stdout == "4242\n4343\n/\n", done)
+
+
+def test_compat_users_of_the_host_are_not_looked_up():
+    for where, target in (("etc/passwd", "passwd"), ("etc", "")):
+        b = sh("echo $HOME", own_root=True, env=["PATH=/bin"])
+        with open(b.dir + "/passwd", "w") as f:
+            f.write("root:x:0:0:root:/from-outside:/bin/sh\n")
+        shutil.rmtree(b.rootfs + "/etc")
+        if where != "etc":
+            os.mkdir(b.rootfs + "/etc")
+        os.symlink(os.path.join(b.dir, target), os.path.join(b.rootfs, where))
+        expect(b.run().stdout == "/\n", "no user of that name inside")
 
 
 def test_compat_id_shows_the_groups():

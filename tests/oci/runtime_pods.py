@@ -112,6 +112,14 @@ def test_pod_mounts_of_its_own():
         expect("/mnt" not in picket("exec", pod.sandbox.id, "cat", "/proc/mounts").stdout, "not the sandbox's")
 
 
+def test_pod_root_in_memory():
+    with Pod() as pod:
+        b = pod.member("echo x > /data/new; ls /data")
+        b.config["annotations"]["dev.picket.overlay"] = "memory"
+        b.create().start().end()
+        expect(b.output() == "new\n" and os.listdir(b.rootfs + "/data") == [], "its own alone")
+
+
 def test_pod_read_only_root():
     with Pod() as pod:
         b = pod.member("touch /x; echo $?")
@@ -338,6 +346,17 @@ def test_pod_memory_of_one_inside():
             c.create().start().end()
         expect("32768 kB" in b.output() and b.output().split()[-3:] == [str(32 << 20), "9", "no"], b.output())
         expect("32768 kB" not in other.output() and other.output().split()[-2:] == ["max", "max"], other.output())
+
+
+def test_pod_processes_in_its_cgroup():
+    with Pod() as pod:
+        for text, count in (("sleep 100 & sleep 100 & ", 3), ("", 1)):
+            b = pod.member(text + "echo up; " + ROUND)
+            b.mount("/sys/fs/cgroup", "cgroup2")
+            b.create().start().output("up")
+            # and cat itself, which reads
+            told = picket("exec", b.id, "sh", "-c", "cat /sys/fs/cgroup/pids.current; exec wc -l < /sys/fs/cgroup/cgroup.procs").stdout.split()
+            expect(count + 2 <= int(told[0]) <= count + 3 and count + 1 <= int(told[1]) <= count + 2, (count, told))
 
 
 def test_pod_pids_of_one():
