@@ -34,6 +34,7 @@ void limits_give_pid(struct kernel *k);
 // Of memory that guests have now, bytes; 0: nobody has looked.
 uint64_t limits_memory_used(struct kernel *k);
 uint64_t limits_cpu_ns(struct kernel *k);  // of all processes so far
+uint64_t limits_sys_ns(struct kernel *k);  // their system time, which is not in it
 // For who shows them (0: no limit); any thread.
 struct limits_shown {
     uint64_t memory, pids, cpus_milli, refused_pids, memory_kills;
