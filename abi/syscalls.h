@@ -45,12 +45,13 @@ enum syscall_support {
 };
 
 enum syscall_context {
-    SYSCALL_VALUE, // a return value is the whole answer
-    SYSCALL_PATH1, // the same; its first argument is a path that may come with it
-    SYSCALL_PATH2, // the same of its second argument
-    SYSCALL_DATA2, // the same of the bytes of its second argument, as many as the third says
-    SYSCALL_HOST,  // a return value, but the host may make the very call
-    SYSCALL_REGS,  // needs full registers, or host work in the guest's process
+    SYSCALL_VALUE,   // a return value is the whole answer
+    SYSCALL_PATH1,   // the same; its first argument is a path that may come with it
+    SYSCALL_PATH2,   // the same of its second argument
+    SYSCALL_DATA2,   // the same of the bytes of its second argument, as many as the third says
+    SYSCALL_EVENT4,  // the same of the struct epoll_event that its fourth points to
+    SYSCALL_HOST,    // a return value, but the host may make the very call
+    SYSCALL_REGS,    // needs full registers, or host work in the guest's process
 };
 
 struct sysdesc {

@@ -74,6 +74,11 @@ struct dentry *dcache_find_inode(const struct path *at, uint64_t ino) {
     return NULL;
 }
 
+void dentry_name(struct dentry *d, char name[LINUX_NAME_MAX + 1]) {
+    LOCKED(&d->sb->vfs->dcache);
+    memcpy(name, d->name, strlen(d->name) + 1);
+}
+
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len) {
     struct dentry *d = znew(struct dentry);
     if (!d)
@@ -392,17 +397,25 @@ static void drop_branch(struct vfs *v, struct dentry *d) {
     }
     dentry_put(d);
 }
+// The next one below top, parents before their children; NULL: that was the last.
+static struct dentry *next_below(struct dentry *d, const struct dentry *top) {
+    if (!list_empty(&d->children))
+        return list_first(&d->children, struct dentry, siblings);
+    while (d != top && d->siblings.next == &d->parent->children)
+        d = d->parent;
+    return d == top ? NULL : list_first(&d->siblings, struct dentry, siblings);
+}
 // All names of a file system that nobody has mounted any more.
 void dcache_drop_super(struct superblock *sb) {
     struct vfs *v = sb->vfs;
     struct list victims = LIST_INIT(victims);
-    struct dentry *d, *tmp;
+    struct dentry *d;
+    if (!sb->root)
+        return;
     lock_take(&v->dcache);
-    list_for_each_safe(d, tmp, &v->lru, lru)
-        if (d->sb == sb && ref_read(&d->refs) == 1) {
-            unhash_locked(v, d);
+    for (d = next_below(sb->root, sb->root); d; d = next_below(d, sb->root))
+        if (ref_read(&d->refs) == 1 && unhash_locked(v, d))
             list_add_tail(&victims, &d->lru);
-        }
     lock_drop(&v->dcache);
     while (!list_empty(&victims)) {
         d = list_first(&victims, struct dentry, lru);

@@ -483,6 +483,7 @@ void super_put(struct superblock *sb);
 struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken over */);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
+void dentry_name(struct dentry *d, char name[LINUX_NAME_MAX + 1]);  // as it is at this moment
 void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
 // Adds a child that another answer brought along (i NULL: a negative one), unless the name is known already.
 // The directory's lock is held, or nobody else has the directory yet. Returns it, referenced, or NULL.

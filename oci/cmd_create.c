@@ -5,7 +5,7 @@
 #include "oci/opt.h"
 
 int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
-    struct create_options options = {0};
+    struct create_options options = {.listen_fds = listen_fds()};
     const char *preserve = NULL;
     const struct opt opts[] = {
         {"bundle", 'b', OPT_TEXT, &options.bundle},
@@ -24,7 +24,7 @@ int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
     static const char usage[] =
         "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
-    if (at < 0 || keep_fds(preserve, &options.more_fds, e) < 0)
+    if (at < 0 || keep_fds(preserve, options.listen_fds, &options.more_fds, e) < 0)
         return -1;
     struct container c;
     struct init init;

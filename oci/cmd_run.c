@@ -53,7 +53,7 @@ static int run(const struct oci *o, const char *id, const struct run *r, struct 
 
 int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
     const char *limits[16] = {NULL}, *preserve = NULL;
-    struct run r = {.create.limits = limits};
+    struct run r = {.create.limits = limits, .create.listen_fds = listen_fds()};
     struct opt opts[32] = {
         {"bundle", 'b', OPT_TEXT, &r.create.bundle},
         {"pid-file", 0, OPT_TEXT, &r.create.pid_file},
@@ -82,7 +82,7 @@ int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
         "[--memory BYTES] [--pids N] [--cpus N] [--cpu-time S] [--disk BYTES] [--files N] "
         "[--output-bytes BYTES] [--timeout S] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
-    if (at < 0 || keep_fds(preserve, &r.create.more_fds, e) < 0)
+    if (at < 0 || keep_fds(preserve, r.create.listen_fds, &r.create.more_fds, e) < 0)
         return -1;
     r.create.keeps_terminal = !r.detach;
     return run(o, argv[at], &r, e);

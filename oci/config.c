@@ -77,6 +77,13 @@ static const struct {
 } devices[] = {{"/dev/null", 1, 3},    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7},    {"/dev/random", 1, 8},
                {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},  {"/dev/console", 5, 1}, {"/dev/ptmx", 5, 2}};
 
+const char *config_device(unsigned major, unsigned minor) {
+    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+        if ((unsigned)devices[i].major == major && (unsigned)devices[i].minor == minor)
+            return devices[i].path;
+    return NULL;
+}
+
 static int read_device(const struct config *c, json_t *j, struct error *e) {
     const char *path = text_of(j, "path"), *type = text_of(j, "type");
     int64_t major = 0, minor = 0;

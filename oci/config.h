@@ -17,6 +17,7 @@ struct process_config {
     bool terminal;
     unsigned rows, cols;  // of the terminal; 0: not given
     char *home;           // owned: what envp has of it; NULL: it came with one
+    char listens[24];     // the same of LISTEN_FDS
 };
 
 enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, START_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
@@ -52,7 +53,12 @@ int process_parse(const struct oci *o, json_t *j, const char *file, const char *
                   struct error *e);
 // HOME is what the /etc/passwd below rootfs says of the user, else "/", unless the environment has one.
 int process_set_home(struct process_config *p, const char *rootfs, struct error *e);
+// The program gets n sockets that somebody listens on, from descriptor 3 on, and is told as sd_listen_fds(3)
+// has it.
+int process_add_listens(struct process_config *p, unsigned n, struct error *e);
 void process_free(struct process_config *p);
+// Where a sandbox has the character device of that number; NULL: it has none.
+const char *config_device(unsigned major, unsigned minor);
 // "a.b.c" below j, NULL when it is not there or null.
 json_t *config_get(json_t *j, const char *path);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define TARGET_MAX 4096u
@@ -51,13 +52,14 @@ static unsigned depth(const char *path) {
 }
 
 // ---- Options ----------------------------------------------------------------------------------------------
+// With an r before it: of all below, too; what lies below a bind's source belongs to the one mount here.
 static const struct {
     const char *name;
     unsigned set, clear;
 } flag_options[] = {
-    {"ro", LINUX_MS_RDONLY, 0},     {"rw", 0, LINUX_MS_RDONLY},     {"rro", LINUX_MS_RDONLY, 0},
-    {"nosuid", LINUX_MS_NOSUID, 0}, {"suid", 0, LINUX_MS_NOSUID},   {"nodev", LINUX_MS_NODEV, 0},
-    {"dev", 0, LINUX_MS_NODEV},     {"noexec", LINUX_MS_NOEXEC, 0}, {"exec", 0, LINUX_MS_NOEXEC},
+    {"ro", LINUX_MS_RDONLY, 0},     {"rw", 0, LINUX_MS_RDONLY},   {"nosuid", LINUX_MS_NOSUID, 0},
+    {"suid", 0, LINUX_MS_NOSUID},   {"nodev", LINUX_MS_NODEV, 0}, {"dev", 0, LINUX_MS_NODEV},
+    {"noexec", LINUX_MS_NOEXEC, 0}, {"exec", 0, LINUX_MS_NOEXEC},
 };
 
 struct options {
@@ -113,7 +115,8 @@ static bool take_value(struct sentry_mount *m, const char *text, bool *bad) {
 static bool take_option(struct options *o, const char *text) {
     bool bad = false;
     for (size_t i = 0; i < sizeof flag_options / sizeof flag_options[0]; i++)
-        if (!strcmp(text, flag_options[i].name)) {
+        if (!strcmp(text + (text[0] == 'r' && strcmp(text, "ro") && strcmp(text, "rw")),
+                    flag_options[i].name)) {
             o->m->flags = (o->m->flags | flag_options[i].set) & ~flag_options[i].clear;
             return true;
         }
@@ -135,12 +138,24 @@ static int bad(const struct reader *r, const struct sentry_mount *m, const char 
     return error_set(r->e, "%s: mounts: %s: %s", r->c->file, m->target, why);
 }
 
+static bool maps_ids(const char *option) { return !strcmp(option, "idmap") || !strcmp(option, "ridmap"); }
+
 // The gofer's root for a path of the host; -1: there are too many.
 static int add_root(struct config *c, char *path, bool writable) {
     if (!path || c->nroots == GOFER_ROOTS_MAX)
         return -1;
     c->roots[c->nroots] = (struct gofer_root){path, writable};
     return c->nroots++;
+}
+
+// A device that every sandbox has is its own; of no other is there anything inside.
+static int read_device(const struct reader *r, struct sentry_mount *m, const struct stat *st) {
+    const char *its = S_ISCHR(st->st_mode) ? config_device(major(st->st_rdev), minor(st->st_rdev)) : NULL;
+    if (!its)
+        return bad(r, m, "the source is a device: none of the host is given to a sandbox");
+    m->kind = SENTRY_DEVICE;
+    m->source = its;
+    return 0;
 }
 
 static int read_bind(const struct reader *r, struct sentry_mount *m, const char *source) {
@@ -157,10 +172,13 @@ static int read_bind(const struct reader *r, struct sentry_mount *m, const char 
         free(path);
         return -1;
     }
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
         free(path);
-        return bad(r, m, "the source is neither a directory nor a regular file");
+        return read_device(r, m, &st);
     }
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        oci_warn(r->o, "%s: mounts: %s: a socket or pipe of the host can be seen there, and not be used",
+                 r->c->file, m->target);
     int root = add_root(r->c, path, !(m->flags & LINUX_MS_RDONLY));
     if (root < 0) {
         free(path);
@@ -243,6 +261,9 @@ static int read_mount(const struct reader *r, json_t *j, struct sentry_mount *m)
         if (!take_option(&o, json_string_value(option)))
             return error_set(r->e, "%s: mounts: %s: option '%.64s' has a value that cannot be used",
                              r->c->file, m->target, json_string_value(option));
+    json_array_foreach(json_object_get(j, "options"), i, option)
+        if (maps_ids(json_string_value(option)))
+            return bad(r, m, "option idmap: no mounts with mapped ids");
     if (!strcmp(m->target, "/"))
         return bad(r, m, "a mount on the root");
     return read_type(r, m, type ? type : "bind", source, o.bind);
@@ -371,7 +392,7 @@ int mounts_make_places(const struct config *c, struct error *e) {
     for (const struct sentry_mount *m = c->mounts; m < c->mounts + c->nmounts; m++) {
         if (m->kind == SENTRY_MASK || m->kind == SENTRY_RDONLY || lies_in_mount(c, m))
             continue;
-        int err = make_place(root, m->target, m->kind != SENTRY_BIND || m->is_dir);
+        int err = make_place(root, m->target, sentry_mount_on_dir(m));
         if (err < 0)
             return error_errno(e, -err, "%s: mounts: %s: making the place", c->file, m->target);
     }

@@ -44,6 +44,7 @@ static const struct {
     [NS_OPT_RECVERR6] = {0, 1},
     [NS_OPT_NO_CHECK6_TX] = {0, 1},
     [NS_OPT_NO_CHECK6_RX] = {0, 1},
+    [NS_OPT_UDP_GRO] = {0, 1},
     [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},

@@ -341,6 +341,7 @@ static void tcp_drop(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN)
         tcp_listen_stop(t);
+    tcp_unqueue(t);
     tcp_abort(t, 0);
     byteq_clear(&t->rcvq);
     byteq_clear(&t->sndq);

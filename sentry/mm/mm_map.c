@@ -16,6 +16,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
+#include "sentry/run/limits.h"
 
 #define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
 #define LOW_2G      0x80000000ull
@@ -141,7 +142,7 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
     m->proposed = a->proposed;
     bool charged =
         type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
-    if (charged && t->k && t->k->mem_total && m->len > t->k->mem_total)
+    if (charged && !limits_may_promise(t, m->len))
         return -LINUX_ENOMEM;
     return 0;
 }
@@ -253,6 +254,7 @@ static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th,
         return r;
     bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE || locks ||
                     def_fills(mm);
+    populate = populate && mem_pool_may_fill(mm->pool, m->len);
     r = queue_map(mm, th, &m->v, populate && m->v.prot ? PLAT_POPULATE : 0, m->fd);
     if (r < 0)
         return r;
@@ -349,11 +351,12 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
         return false;
     if (limit_total(t, mm, to - from, to - from) < 0 || (mm->def_flags && limit_locked(t, mm, to - from) < 0))
         return false;
-    if (t->k && t->k->mem_total && to - from > t->k->mem_total)
+    if (!limits_may_promise(t, to - from))
         return false;
     if (mm->nareas > mm_area_limit(mm) || area_reserve(mm, 1) < 0)
         return false;
-    if (queue_map(mm, th, &v, def_fills(mm) ? PLAT_POPULATE : 0, -1) < 0)
+    bool fills = def_fills(mm) && mem_pool_may_fill(mm->pool, to - from);
+    if (queue_map(mm, th, &v, fills ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
     t->undo = (struct map_undo){from, to, mm->brk};

@@ -145,7 +145,8 @@ static void show_stats(const struct platform *p) {
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.heaps,
             (unsigned long long)s.rested);
     log_msg(LOG_ERROR, "of the plain calls %llu brought their bytes", (unsigned long long)s.staged);
-    log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
+    log_msg(LOG_ERROR, "threads: %llu on kept host threads, %llu put aside for a poller",
+            (unsigned long long)s.renewed, (unsigned long long)s.aside);
 }
 
 // The ends of the stubs are not waited for twice, here and by the host's kernel. (A sanitizer wants to see

@@ -133,19 +133,31 @@ static int note_read_only(struct maker *m, const struct sentry_mount *s) {
     return err;
 }
 
-static int mount_new(struct maker *m, const struct sentry_mount *s) {
-    struct superblock *sb;
-    struct path at;
-    int err = make_super(m, s, &sb);
+// What is at `source` inside.
+static int bind_inner(struct maker *m, const char *source, const struct path *at, unsigned flags) {
+    struct path from;
+    int err = vfs_walk(&m->ctx, NULL, source, WALK_FOLLOW, &from);
     if (err < 0)
         return err;
-    err = make_place(m, s->target, s->kind != SENTRY_BIND || s->is_dir);
+    err = vfs_bind(m->vfs, &from, at, flags, "devtmpfs");
+    path_put(&from);
+    return err;
+}
+
+static int mount_new(struct maker *m, const struct sentry_mount *s) {
+    unsigned flags = s->flags & ~(unsigned)LINUX_MS_RDONLY;
+    struct superblock *sb = NULL;
+    struct path at;
+    int err = s->kind == SENTRY_DEVICE ? 0 : make_super(m, s, &sb);
+    if (err < 0)
+        return err;
+    err = make_place(m, s->target, sentry_mount_on_dir(s));
     if (err < 0)
         return err;
     err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
     if (err < 0)
         return err;
-    err = vfs_mount(m->vfs, sb, &at, s->flags & ~(unsigned)LINUX_MS_RDONLY, s->source);
+    err = sb ? vfs_mount(m->vfs, sb, &at, flags, s->source) : bind_inner(m, s->source, &at, flags);
     path_put(&at);
     return err == 0 && s->flags & LINUX_MS_RDONLY ? note_read_only(m, s) : err;
 }
@@ -156,15 +168,7 @@ static int hide_dir(struct maker *m, const struct path *at) {
     int err = tmpfs_create(m->vfs, &(struct tmpfs_opts){.mode = 0555}, &sb);
     return err < 0 ? err : vfs_mount(m->vfs, sb, at, LINUX_MS_RDONLY, "tmpfs");
 }
-static int hide_file(struct maker *m, const struct path *at) {
-    struct path null;
-    int err = vfs_walk(&m->ctx, NULL, "/dev/null", WALK_FOLLOW, &null);
-    if (err < 0)
-        return err;
-    err = vfs_bind(m->vfs, &null, at, 0, "null");
-    path_put(&null);
-    return err;
-}
+static int hide_file(struct maker *m, const struct path *at) { return bind_inner(m, "/dev/null", at, 0); }
 
 static int change_place(struct maker *m, const struct sentry_mount *s) {
     struct path at;

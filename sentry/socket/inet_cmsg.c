@@ -225,6 +225,11 @@ static int tell_stream(struct inet_sock *i, const struct sock_msg *m, struct soc
     return put_int(o, LINUX_SOL_TCP, LINUX_TCP_CM_INQ, in > INT32_MAX ? INT32_MAX : (int)in);
 }
 
+// UDP_GRO, udp(7): the length of all but the last of the datagrams that are told as one.
+static int put_joined(const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    return x->joined ? put_int(o, LINUX_SOL_UDP, LINUX_UDP_GRO, x->joined) : 0;
+}
+
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o) {
     struct inet_sock *i = isock(s);
     const struct ns_extra *x = &m->extra;
@@ -235,6 +240,8 @@ int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink 
     if (!m->has_extra)
         return 0;
     int err = put_time(s, x, o);
+    if (err == 0)
+        err = put_joined(x, o);
     if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_PKTINFO6))
         err = put_pktinfo6(x, LINUX_IPV6_PKTINFO, o);
     if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_OLD_PKTINFO6))

@@ -90,7 +90,11 @@ static int64_t send_segments(struct inet_sock *i, struct sock_msg *m, const stru
                              const char *buf, size_t n, size_t size) {
     if (n > size * UDP_SEGMENTS)
         return -LINUX_EINVAL;
+    if (!m->has_extra)
+        inet_extra_init(i, &m->extra);
+    m->has_extra = true;
     for (size_t at = 0; at < n; at += size) {
+        m->extra.follows = at > 0;
         int64_t r = send_one(i, m, to, buf + at, least(size, n - at));
         if (r < 0)
             return at ? (int64_t)at : r;

@@ -151,7 +151,7 @@ static int netlink_connect(struct socket *s, struct task *t, const struct sock_a
     n->peer_groups = unspec ? 0 : a->nl.nl_groups & -a->nl.nl_groups;  // the lowest alone
     return 0;
 }
-static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
+static int netlink_name(struct socket *s, enum sock_name peer, struct sock_addr *out) {
     struct nl_sock *n = nsock(s);
     *out = (struct sock_addr){.len = sizeof out->nl};
     out->family = LINUX_AF_NETLINK;

@@ -284,7 +284,7 @@ static int check_stamping(struct socket *s, int v) {
     struct sock_addr peer;
     bool fresh = v & id && !(socket_opt(s, LINUX_SO_TIMESTAMPING) & id);
     bool tcp = is_inet(s) && s->type == LINUX_SOCK_STREAM;
-    return fresh && tcp && s->ops->name(s, true, &peer) < 0 ? -LINUX_EINVAL : 0;
+    return fresh && tcp && s->ops->name(s, SOCK_NAME_PEER, &peer) < 0 ? -LINUX_EINVAL : 0;
 }
 
 // Programs of bpf(2), which there are none of.
@@ -434,7 +434,7 @@ static int get_fact(struct socket *s, int name, int *v) {
 
 static int get_peer_name(struct socket *s, void *buf, uint32_t *len) {
     struct sock_addr a;
-    int err = s->ops->name(s, true, &a);
+    int err = s->ops->name(s, SOCK_NAME_PEER, &a);
     if (err < 0)
         return -LINUX_ENOTCONN;
     return a.len < *len ? -LINUX_EINVAL : give(buf, len, a.bytes, a.len);

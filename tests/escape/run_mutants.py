@@ -174,8 +174,6 @@ MUTANTS = [
         "fs/host/hosttty.c", "{LINUX_FIONREAD,", "{LINUX_TIOCSTI, 1, 0, true},\n    {LINUX_FIONREAD,")]),
     ("the sentry may fork", "seccomp", "unit:hostfilter_rules/test_calls", [(
         "sentry/hostfilter/hostfilter.c", ".mask = CLONE_THREAD, .value = CLONE_THREAD", ".mask = 0, .value = 0")]),
-    ("the sentry may move other processes", "seccomp", "unit:hostfilter_rules/test_of_one_platform", [(
-        "sentry/hostfilter/hostfilter.c", ".mask = ~0u, .value = 0", ".mask = 0, .value = 0")]),
     ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
         "host/filter.c", "JEQ((uint32_t)r->number, 1, 0)", "JEQ((uint32_t)r->number, 1, 1)")]),
     ("a link's descriptor may get another number", "seccomp", "unit:hostfilter_rules/test_links", [(

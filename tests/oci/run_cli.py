@@ -112,6 +112,20 @@ for i in range(3000):
             expect(0 < int(heaps.group(1)) < 20, done.stderr)
 
 
+def test_full_cores_are_shared_with_a_poller():
+    """As many busy processes as there are cores: --verbose says that they were put aside for a poller, which took their calls."""
+    program = "import os\nn = os.cpu_count()\nwhile n > 1 and os.fork():\n    n -= 1\nfor i in range(200000): os.getppid()"
+    for word in ("on", "off"):
+        done = do("python3", "-c", program, options=["--verbose", "--fast-calls=" + word])
+        ways = re.search(r"(\d+) by rings\n(?:.*\n)*.*, (\d+) put aside", done.stderr)
+        expect(done.returncode == 0 and ways, done.stderr)
+        rings, aside = map(int, ways.groups())
+        if word == "off" or PLATFORM == "ptrace":
+            expect(rings == 0 and aside == 0, done.stderr)
+        elif 1 < os.cpu_count() < 16:
+            expect(rings > 0 and aside > 0, done.stderr)
+
+
 def test_paths_come_along():
     """A path of a busy call site is left in the ring, though nobody polls it: --verbose counts these. Sleeps keep pollers away."""
     program = """

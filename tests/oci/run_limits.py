@@ -26,7 +26,7 @@ NASTY = {
     "thread_bomb": {"pids"}, "zombies": {"timeout", "pids"}, "fd_bomb": TIMEOUT, "epoll_bomb": TIMEOUT, "socket_bomb": TIMEOUT,
     "inotify_bomb": {"timeout", "disk"}, "sysv_bomb": {"timeout", "memory"}, "timer_bomb": TIMEOUT, "signal_storm": TIMEOUT,
     "signal_queue": TIMEOUT, "memory": MEMORY, "memory_children": TIMEOUT, "memory_cow": {"exited", "memory"}, "memory_stack": {"guest-fault"},
-    "memory_brk": MEMORY, "memory_shared": 7, "memory_memfd": 7, "memory_pipes": {"timeout"}, "memory_sockets": TIMEOUT,
+    "memory_brk": MEMORY, "memory_populate": MEMORY, "memory_shared": 7, "memory_memfd": 7, "memory_pipes": {"timeout"}, "memory_sockets": TIMEOUT,
     "mmap_bomb": TIMEOUT, "mmap_huge": 7, "grandchildren": 7, "segfault": {"guest-fault"}, "kill_all": TIMEOUT, "output": {"output"},
     "output_errors": {"output"}, "disk": DISK, "disk_stops": 7, "disk_sparse": 7, "disk_unlinked": 7, "tiny_files": DISK,
     "deep_dirs": DISK, "many_links": DISK, "huge_argv": 7,
@@ -258,6 +258,14 @@ def test_events_end():
     expect([x["type"] for x in lines if x["type"] != "stats"] == ["oom", "exit"], "%s" % lines)
     expect(lines[-1]["data"]["cause"] == "memory", "%s" % lines[-1])
     picket("delete", b.id)
+
+
+def test_memory_overshoot():
+    """How far memory gets beyond the limit before one ends: what is touched between two looks, however much is asked for at once."""
+    for name, how in (("memory", "by pages"), ("memory_populate", "60 MiB a call, eight threads")):
+        r = ended(bundle("/nasty", name), 40, memory="64m")
+        print("     %s: %.1f MiB of 64" % (how, r["memory_peak"] / (1 << 20)))
+        expect(r["cause"] == "memory" and 64 << 20 < r["memory_peak"] < 192 << 20, "%s" % r)
 
 
 def test_update():
