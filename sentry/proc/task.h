@@ -81,6 +81,8 @@ struct tgroup {
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
     bool subreaper, did_exec, autoreap;  // [T]
     uint64_t start_ns;            // [c] since boot
+    _Atomic uint64_t sys_ns;      // [a] system time (sentry/time/systime.h)
+    uint64_t sys_ns_children;     // [T] of reaped children
     uint64_t cpu_ns_children, cpu_ns_dead;  // [T] of reaped children; of exited address spaces after exec
     uint64_t peak_children, peak_dead;      // [T] bytes: the largest of either
     // signals

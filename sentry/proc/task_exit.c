@@ -307,6 +307,7 @@ int64_t task_exit_self(struct task *t, int status) {
             g->group_exit_code = status;
         g->cpu_ns_dead += last ? cpu : 0;
         k->cpu_ns_gone += last ? g->cpu_ns_dead : 0;
+        k->sys_ns_gone += last ? atomic_load(&g->sys_ns) : 0;
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);

@@ -82,10 +82,9 @@ static int show_cpu_max(struct proc_text *x, const struct proc_node *n) {
         proc_printf(x, "max 100000\n");
     return 0;
 }
-// LIMIT: all of it is user time.
 static int show_cpu_stat(struct proc_text *x, const struct proc_node *n) {
-    unsigned long long us = limits_cpu_ns(the_kernel) / 1000;
-    proc_printf(x, "usage_usec %llu\nuser_usec %llu\nsystem_usec 0\n", us, us);
+    unsigned long long user = limits_cpu_ns(the_kernel) / 1000, sys = limits_sys_ns(the_kernel) / 1000;
+    proc_printf(x, "usage_usec %llu\nuser_usec %llu\nsystem_usec %llu\n", user + sys, user, sys);
     return 0;
 }
 static int show_cpus(struct proc_text *x, const struct proc_node *n) {

@@ -94,6 +94,15 @@ uint64_t limits_cpu_ns(struct kernel *k) {
     return ns;
 }
 
+uint64_t limits_sys_ns(struct kernel *k) {
+    LOCKED(&k->tasks_lock);
+    uint64_t ns = k->sys_ns_gone;
+    for (int pid = 1; pid < k->pid_end; pid++)
+        if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
+            ns += atomic_load(&k->tgs[pid]->sys_ns);
+    return ns;
+}
+
 static void on_cpu(struct ktimer *t) {
     struct limits *l = container_of(t, struct limits, cpu);
     uint64_t used = limits_cpu_ns(l->k), left = l->max.cpu_ns > used ? l->max.cpu_ns - used : 0;

@@ -40,6 +40,7 @@ uint64_t limits_mem_total(struct kernel *k, const struct tgroup *g);
 // Of memory that guests have now, bytes; 0: nobody has looked. Within a container of a pod, its own.
 uint64_t limits_memory_used(struct kernel *k);
 uint64_t limits_cpu_ns(struct kernel *k);  // of all processes so far
+uint64_t limits_sys_ns(struct kernel *k);  // their system time, which is not in it
 // For who shows them (0: no limit); any thread. Within a container of a pod, its own where it has some.
 struct limits_shown {
     uint64_t memory, pids, cpus_milli, refused_pids, memory_kills;

@@ -28,6 +28,7 @@
 #include "sentry/strace/strace.h"
 #include "sentry/strace/trace.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/time/systime.h"
 #include <string.h>
 
 _Thread_local struct task *task_current;
@@ -292,8 +293,11 @@ void run_call(struct task *t) {
             return;
         }
         task_current = t;
+        uint64_t began = systime_begin();
         int64_t r = fuse_wait(t, call_handler(t));
         task_current = NULL;
+        if (r != SYS_GONE)
+            systime_end(t->tg, began);
         lock_assert_none("handler");
         send_due(k);
         switch (r) {
