@@ -99,9 +99,11 @@ enum plat_stat {
     STAT_POLLED,
     STAT_STAGED,
     STAT_RESTED,
-    STAT_RENEWED
+    STAT_RENEWED,
+    STAT_ASIDE,
+    STAT_MOVED
 };
-#define PLAT_NSTATS (STAT_RENEWED + 1)
+#define PLAT_NSTATS (STAT_MOVED + 1)
 
 struct platform {
     const struct plat_backend *ops;

@@ -99,6 +99,8 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .staged = n[STAT_STAGED],
         .rested = n[STAT_RESTED],
         .renewed = n[STAT_RENEWED],
+        .aside = n[STAT_ASIDE],
+        .moved = n[STAT_MOVED],
     };
 }
 unsigned plat_max_waiters(const struct platform *p) {

@@ -169,6 +169,8 @@ struct plat_stats {
     uint64_t staged;                   // of plain, those that brought a path or bytes along
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
     uint64_t renewed;                  // threads whose host thread had been another's before
+    uint64_t moved;                    // maps that a patched site made where the sentry did not want them
+    uint64_t aside;                    // times that a thread was kept off the core of its ring's poller
 };
 void plat_get_stats(const struct platform *p, struct plat_stats *out);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()). One is enough

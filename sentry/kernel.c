@@ -142,6 +142,7 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
         return NULL;
     k->vfs = vfs;
     lock_init(&k->tasks_lock, RANK_TASKS);
+    load_init(&k->load);
     list_init(&k->pgroups);
     list_init(&k->sessions);
     timers_init(&k->timers);
@@ -247,6 +248,7 @@ bool kernel_end(struct kernel *k) {
 void kernel_free(struct kernel *k) {
     nets_destroy(&k->nets);
     timers_destroy(&k->timers);
+    load_destroy(&k->load);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

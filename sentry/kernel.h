@@ -12,6 +12,7 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/time/load.h"
 #include "sentry/time/timer.h"
 #include "sentry/uring/uring_set.h"
 #include <stdbool.h>
@@ -23,6 +24,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct hostring;
 struct key_table;
 struct nsproxy;
 struct links;
@@ -39,6 +41,7 @@ struct kernel {
     struct platform *platform;   // [c]
     struct vfs *vfs;             // [c]
     struct hostevents *events;   // [c] borrowed
+    struct hostring *ring;       // [c] borrowed; NULL: work on host files sleeps
     struct control *control;     // [c] owned: an OCI container's control socket; NULL: there is none
     struct links *links;         // [c] owned, once the program starts: to the outside; NULL: none
     // processes
@@ -64,12 +67,14 @@ struct kernel {
     // limits
     struct limits *limits;  // [c] owned (sentry/run/limits.c)
     uint64_t cpu_ns_gone;   // [T] processor time of processes that have ended
+    uint64_t sys_ns_gone;   // [T] their system time
     uint32_t end_cause;     // [T] enum end_cause: what main's end was blamed on; 0: nothing
     // the caller's job control
     struct ctty *callers_tty;    // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
     unsigned char continues;     // [T] SIGCONTs that the CLI has handed on (modulo 256)
     // what processes share, wait for and meet by
     struct timer_queue timers;   // [own]
+    struct load load;            // [own]
     struct epoll_graph epolls;   // [own]
     struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]

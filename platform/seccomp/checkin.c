@@ -74,6 +74,7 @@ static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct 
     t->tid = tid;
     t->notif.id = n->id;
     t->hold = HOLD_CHECKIN;
+    sc_aside_born(t);
     sc_set_state(t, SC_HELD);
     atomic_store(&p->tids[tid], t);
     lock_nested(&p->lock);

@@ -128,6 +128,23 @@ static bool new_place(struct sc_thread *t, struct stub_slot *s) {
     return true;
 }
 
+// A mapping is cut short, as what a buffer for all that might come is made when less has come. When the rest
+// is unmapped too, the whole place is free for the next one.
+static bool new_hole(const struct sc_thread *t, struct stub_slot *s) {
+    const struct op_queue *q = &t->queue;
+    bool cut = t->call.nr == SYS_mremap && q->n == 1 && q->ops[0].call.nr == SYS_munmap;
+    s->hole_at = cut ? q->ops[0].call.args[0] : 0;
+    s->hole_end = cut ? s->hole_at + q->ops[0].call.args[1] : 0;
+    return cut;
+}
+
+static size_t first_field(struct sc_thread *t, struct stub_slot *s) {
+    bool hole = new_hole(t, s);
+    if (new_place(t, s))
+        return offsetof(struct stub_slot, place_at);
+    return hole ? offsetof(struct stub_slot, hole_at) : offsetof(struct stub_slot, flags);
+}
+
 // The next batch of ops, and what comes after it. True: there are more.
 static bool fill_slot(struct sc_thread *t, struct stub_slot *s) {
     struct op_queue *q = &t->queue;
@@ -155,8 +172,7 @@ bool sc_ops_write(struct sc_thread *t) {
     struct stub_slot s;
     uint64_t frame[SC_FRAME_REGS], slot = sc_slot_addr(t);
     bool more = fill_slot(t, &s);
-    const size_t from =
-        new_place(t, &s) ? offsetof(struct stub_slot, place_at) : offsetof(struct stub_slot, flags);
+    const size_t from = first_field(t, &s);
     const size_t to = offsetof(struct stub_slot, ops[s.nops]);
     struct iovec local[5] = {{(char *)&s + from, to - from}},
                  remote[3] = {{(void *)(slot + from), to - from}};

@@ -46,6 +46,7 @@ bool sc_keep(struct sc_thread *t) {
     if (!room)
         return false;
     sc_patch_over(t);
+    sc_aside_over(t);
     sc_thread_forget(t);
     sc_set_state(t, SC_KEPT);
     return true;

@@ -298,6 +298,7 @@ void sc_block_begin(struct platform *pp) {
     if (!my_tid)
         return;
     if (is_poller) {
+        sc_poller_blocks();
         sc_listen_leave(p);
         return;
     }

@@ -168,6 +168,8 @@ static void resume_plain(struct sc_thread *t) {
     sc_set_state(t, SC_RUNNING);
     if (t->queue.n || t->queue.flush) {
         t->to_handler = true;
+        if (t->call.proposed)
+            plat_count_one(t->base.p, STAT_MOVED);
         if (t->intr != INTR_SENT)
             sc_send_interrupt(t);
     }

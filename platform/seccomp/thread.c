@@ -180,6 +180,7 @@ void sc_thread_free(struct sc_thread *t) {
     sc_unpark(t);
     sc_thread_forget(t);
     t->tid = 0;
+    t->aside = false;
     sc_set_state(t, SC_FREE);
     lock_nested(&p->lock);
     leave_process(p, t);

@@ -92,6 +92,7 @@ struct sc_thread {
     struct reg_cache cache;
     // its fast calls
     _Atomic unsigned ring_no;  // its slot's ring, 0: none; set once
+    bool aside;                // its host thread keeps off the core of the poller of its ring
     _Atomic bool dispatched;   // its calls go to the ring's selector first; set once
     struct ring_call ring;
     struct fastcall *fast;  // owned; NULL: it has made no call that counts yet

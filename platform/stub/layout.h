@@ -75,6 +75,7 @@ struct stub_slot {
     uint64_t fs_base, gs_base;
     // where the handler proposes new anonymous memory: see STUB_PLACE
     uint64_t place_at, place_low, place_top;
+    uint64_t hole_at, hole_end;              // a mapping that ended here was made shorter; 0: none
     uint64_t flags;                          // STUB_DO_*, after all ops
     uint64_t rax;
     uint64_t set_fs, set_gs;
@@ -169,15 +170,18 @@ enum stub_ring_state {
 #define STUB_RING_OUT    7664
 #define STUB_RING_STRING 512  // so many bytes are copied by a string instruction
 // How a call goes through a ring, by its number: its value alone; with the path that is its first or second
-// argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
-// for maps that are premapped.
+// argument, or the bytes that the second, or the struct epoll_event that the fourth points to; not (it may go
+// on as it stands, or needs registers), but for maps that are premapped.
 #define STUB_RING_NUMBERS  512
 #define STUB_KIND_VALUE    0
 #define STUB_KIND_PATH1    1
 #define STUB_KIND_PATH2    2
 #define STUB_KIND_DATA2    3
-#define STUB_KIND_HOST     4
-#define STUB_KIND_REGS     5
+#define STUB_KIND_EVENT4   4
+#define STUB_KIND_HOST     5
+#define STUB_KIND_REGS     6
+#define STUB_EVENT_LEN     12
+#define STUB_EVENT_NONE    2     // the operation (EPOLL_CTL_DEL) that reads none
 #define STUB_REQ_SPINS     1000  // 25 us: a poller that runs needs less than 1
 #define STUB_TAKEN_SPINS   5000  // until it is answered
 #define STUB_SELECT_FILTER 0     // calls go to the filter

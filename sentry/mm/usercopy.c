@@ -50,6 +50,10 @@ int copy_in(struct task *t, void *dst, uaddr_t src, size_t n) {
         worker_remember(t->worker, src.v, dst, n);
     return 0;
 }
+int copy_in_with_call(struct task *t, void *dst, uaddr_t src, size_t n) {
+    bool came = !t->worker && range_ok(t->mm, src.v, n) && plat_call_data(t->thread, src, dst, n) >= 0;
+    return came ? 0 : copy_in(t, dst, src, n);
+}
 int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
     if (n == 0 || (t->worker && worker_write_back(t->worker, dst.v, src, n)))
         return 0;

@@ -15,6 +15,8 @@ struct task;
 
 int copy_in(struct task *t, void *dst, uaddr_t src, size_t n);         // all, or -LINUX_EFAULT
 int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n);  // all, or -LINUX_EFAULT
+// As copy_in(), of what the call of `t` says to read, and may have brought along (plat_call_data()).
+int copy_in_with_call(struct task *t, void *dst, uaddr_t src, size_t n);
 // The same, of what the call of `t` itself gives back, when that call changes nothing: it may reach guest
 // memory only with the answer (plat_copy_out_answer()).
 int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n);

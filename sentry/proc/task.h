@@ -81,6 +81,8 @@ struct tgroup {
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
     bool subreaper, did_exec, autoreap;  // [T]
     uint64_t start_ns;            // [c] since boot
+    _Atomic uint64_t sys_ns;      // [a] system time (sentry/time/systime.h)
+    uint64_t sys_ns_children;     // [T] of reaped children
     uint64_t cpu_ns_children, cpu_ns_dead;  // [T] of reaped children; of exited address spaces after exec
     uint64_t peak_children, peak_dead;      // [T] bytes: the largest of either
     // signals
@@ -248,6 +250,8 @@ uint64_t task_rlimit(struct task *t, int which);  // soft limit
 // Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
 // wait4.
 void tgroup_begin_exit(struct tgroup *g, int status);
+// Ends the init of t's pid namespace, or of its container, as by the signal sig, and so all in it.
+void tgroup_end_init(struct task *t, int sig);
 // A wait status as LINUX_CLD_*: exited, killed, or killed with a core file.
 static inline int status_cld(int status) {
     if (!(status & 0x7f))

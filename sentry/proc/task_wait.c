@@ -27,6 +27,7 @@ static void fill(struct wait_result *res, const struct tgroup *c, int status, in
                                 .status = status,
                                 .code = code};
     res->cpu_ns = c->cpu_ns_dead + c->cpu_ns_children;
+    res->sys_ns = atomic_load(&c->sys_ns) + c->sys_ns_children;
     res->peak = c->peak_dead > c->peak_children ? c->peak_dead : c->peak_children;
 }
 
@@ -38,6 +39,7 @@ static bool collect(struct tgroup *c, const struct wait_req *r, struct wait_resu
         fill(res, c, status, status_cld(status));
         if (!keep) {
             c->parent->cpu_ns_children += res->cpu_ns;
+            c->parent->sys_ns_children += res->sys_ns;
             if (res->peak > c->parent->peak_children)
                 c->parent->peak_children = res->peak;
             tgroup_reap(c);

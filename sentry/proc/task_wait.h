@@ -14,7 +14,7 @@ struct wait_result {
     uint32_t uid;
     int status;   // as wait4 gives it
     int code;     // LINUX_CLD_*
-    uint64_t cpu_ns, peak;
+    uint64_t cpu_ns, sys_ns, peak;
 };
 // 0 with res filled, -LINUX_ECHILD, SYS_PARK (to be returned), -LINUX_ERESTARTSYS.
 int64_t do_wait(struct task *t, const struct wait_req *r, struct wait_result *res);

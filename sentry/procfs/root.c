@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc itself: the system's files, the links to the caller, and the list of processes.
-// LIMIT: times of processors are idle time alone; interrupts, context switches, swap and caches are zero.
+// LIMIT: interrupts, context switches, swap and caches are zero.
 #include "base/clock.h"
 #include "abi/time.h"
 #include "sentry/procfs/cpuinfo.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/run.h"
+#include "sentry/run/limits.h"
+#include "sentry/time/load.h"
 #include "sentry/time/time_ns.h"
 #include <stdio.h>
 
@@ -81,7 +84,8 @@ static const struct proc_list process_list = {find_process, next_process, count_
 
 // ---- The system's files -----------------------------------------------------------------------------------
 void proc_put_meminfo(struct proc_text *x, const char *before) {
-    uint64_t total = the_kernel->mem_total, used = kernel_mem_used(the_kernel);
+    uint64_t total = limits_mem_total(the_kernel, task_current ? task_current->tg : NULL),
+             used = kernel_mem_used(the_kernel);
     if (used > total - total / 64)
         used = total - total / 64;
     uint64_t left = (total - used) / 1024;
@@ -167,16 +171,34 @@ static struct counts count_tasks(void) {
 
 static int show_loadavg(struct proc_text *x, const struct proc_node *n) {
     struct counts c = count_tasks();
-    proc_printf(x, "0.00 0.00 0.00 %u/%u %d\n", c.running, c.tasks, c.last);
+    unsigned load[LOADS];
+    kernel_load(the_kernel, load);
+    for (int i = 0; i < LOADS; i++) {
+        unsigned hundredths = (load[i] * 100 + LOAD_ONE / 2) / LOAD_ONE;
+        proc_printf(x, "%u.%02u ", hundredths / 100, hundredths % 100);
+    }
+    proc_printf(x, "%u/%u %d\n", c.running, c.tasks, c.last);
     return 0;
+}
+
+// In ticks. LIMIT: which processor it was is not known: all have the same share.
+static void show_times(struct proc_text *x, const char *name, uint64_t user, uint64_t sys, uint64_t all) {
+    uint64_t idle = user + sys < all ? all - user - sys : 0;
+    proc_printf(x, "%s %llu 0 %llu %llu 0 0 0 0 0 0\n", name, (unsigned long long)user,
+                (unsigned long long)sys, (unsigned long long)idle);
 }
 
 static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
     struct counts c = count_tasks();
-    unsigned long long idle = kernel_uptime_ns() / (NS_PER_SEC / LINUX_USER_HZ);
-    proc_printf(x, "cpu  0 0 0 %llu 0 0 0 0 0 0\n", idle * the_kernel->ncpus);
-    for (unsigned i = 0; i < the_kernel->ncpus; i++)
-        proc_printf(x, "cpu%u 0 0 0 %llu 0 0 0 0 0 0\n", i, idle);
+    const uint64_t tick = NS_PER_SEC / LINUX_USER_HZ;
+    const unsigned n_cpus = the_kernel->ncpus;
+    uint64_t user = limits_cpu_ns(the_kernel) / tick, sys = limits_sys_ns(the_kernel) / tick;
+    show_times(x, "cpu ", user, sys, kernel_uptime_ns() / tick * n_cpus);
+    for (unsigned i = 0; i < n_cpus; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "cpu%u", i);
+        show_times(x, name, (user + i) / n_cpus, (sys + i) / n_cpus, kernel_uptime_ns() / tick);
+    }
     proc_printf(x,
                 "intr 0\nctxt 0\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n"
                 "softirq 0 0 0 0 0 0 0 0 0 0 0\n",

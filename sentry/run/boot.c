@@ -34,8 +34,10 @@
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/hostring.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
@@ -153,8 +155,10 @@ static void show_stats(const struct platform *p) {
     log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps, %llu behind breaks; %llu long waits apart",
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.heaps,
             (unsigned long long)s.rested);
-    log_msg(LOG_ERROR, "of the plain calls %llu brought their bytes", (unsigned long long)s.staged);
-    log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
+    log_msg(LOG_ERROR, "of the plain calls %llu brought their bytes, %llu were maps at the wrong place",
+            (unsigned long long)s.staged, (unsigned long long)s.moved);
+    log_msg(LOG_ERROR, "threads: %llu on kept host threads, %llu put aside for a poller",
+            (unsigned long long)s.renewed, (unsigned long long)s.aside);
 }
 
 // The ends of the stubs are not waited for twice, here and by the host's kernel. (A sanitizer wants to see
@@ -171,6 +175,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
     struct hostevents *events = k->events;
+    struct hostring *ring = k->ring;
     unsigned threads, spaces;
     struct limits *limits = k->limits;
     control_close(k);
@@ -178,6 +183,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     limits_stop(limits);
     bool clean = kernel_end(k);
     hostfd_forget_terminals(NULL);
+    hostring_close(ring);
     vfs_destroy(vfs);
     kernel_free(k);
     limits_free(limits);
@@ -341,9 +347,13 @@ static int make_kernel(struct parts *b) {
     if (!k)
         return fail("start", -LINUX_ENOMEM);
     fanotify_begin(k);
+    fuse_wait_begin(k);
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);
+    err = hostring_open(k->events, &k->ring);
+    if (err < 0)
+        return fail("ring", err);
     k->ncpus = c->limits.cpus_milli ? (unsigned)__builtin_popcountll(k->cpus) : (unsigned)b->ncpus;
     err = limits_open(k, &c->limits, c->report_fd, !c->write_through);
     if (err < 0)

@@ -8,7 +8,9 @@
 //
 // Locks: none is held when a handler is called or has returned; thread_lock around letting a host thread go.
 #include "abi/syscalls.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/fuse/ask.h"
 #include "sentry/fd/async.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
@@ -16,6 +18,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
@@ -25,6 +28,7 @@
 #include "sentry/strace/strace.h"
 #include "sentry/strace/trace.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/time/systime.h"
 #include <string.h>
 
 _Thread_local struct task *task_current;
@@ -91,7 +95,7 @@ static void flush(struct task *t) {
 
 // The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the
 // next call is zero, or rubbish where a sanitizer or a debugger looks.
-void call_end(struct task *t) {
+void call_undo(struct task *t) {
     struct call *c = &t->call;
     park_end(t);
     if (c->cleanup) {
@@ -103,6 +107,13 @@ void call_end(struct task *t) {
 #ifdef PICKET_DEBUG
     memset(&c->notes, 0xa5, sizeof c->notes);
 #endif
+}
+void call_end(struct task *t) {
+    struct call *c = &t->call;
+    call_undo(t);
+    if (c->fuse)
+        fuse_asked_end(take_ptr(c->fuse));
+    c->undone = false;
 }
 
 // ---- Stops ------------------------------------------------------------------------------------------------
@@ -270,6 +281,7 @@ void run_call(struct task *t) {
         atomic_store(&t->woken, false);
         c->armed = armed;
         armed = false;
+        fuse_wait_over(t);
         if (c->again) {
             if (!c->armed)
                 park_disarm(t);
@@ -281,8 +293,11 @@ void run_call(struct task *t) {
             return;
         }
         task_current = t;
-        int64_t r = call_handler(t);
+        uint64_t began = systime_begin();
+        int64_t r = fuse_wait(t, call_handler(t));
         task_current = NULL;
+        if (r != SYS_GONE)
+            systime_end(t->tg, began);
         lock_assert_none("handler");
         send_due(k);
         switch (r) {

@@ -4,10 +4,11 @@
 // several that wait for one set a new event wakes one.
 #include "abi/signal.h"
 #include "base/cleanup.h"
+#include "fs/hostfd.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
-#include "sentry/ipc/mq.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
@@ -34,13 +35,13 @@ int64_t sys_epoll_create1(struct task *t, const struct sysargs *a) {
 // Regular files and directories are always ready: they cannot be watched, epoll_ctl(2).
 static bool can_poll(struct file *f) {
     uint32_t type = inode_type(f->inode);
-    return f->ops && f->ops->poll && (mq_is(f) || (type != LINUX_S_IFREG && type != LINUX_S_IFDIR));
+    return f->ops && f->ops->poll && type != LINUX_S_IFDIR && !(type == LINUX_S_IFREG && hostfd_is(f));
 }
 
 int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
     int op = arg_int(a, 1), fd = arg_int(a, 2);
     struct linux_epoll_event ev = {0};
-    if (op != LINUX_EPOLL_CTL_DEL && copy_in_obj(t, &ev, arg_ptr(a, 3)) < 0)
+    if (op != LINUX_EPOLL_CTL_DEL && copy_in_with_call(t, &ev, arg_ptr(a, 3), sizeof ev) < 0)
         return -LINUX_EFAULT;
     struct file *epf cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     struct file *f cleanup_file = epf ? fd_get_io(t->files, fd) : NULL;
@@ -66,16 +67,19 @@ int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
 struct to_user {
     struct task *t;
     uaddr_t at;
+    bool answer;  // events that are taken can be brought back no more: they may be written there for sure
 };
 static int put_user(void *arg, const struct linux_epoll_event *ev, unsigned n) {
     struct to_user *u = arg;
-    int err = copy_out(u->t, u->at, ev, n * sizeof *ev);
+    int err = u->answer ? copy_out_answer(u->t, u->at, ev, n * sizeof *ev)
+                        : copy_out(u->t, u->at, ev, n * sizeof *ev);
     u->at = uaddr_add(u->at, n * sizeof *ev);
     return err;
 }
 
 static int64_t collect(struct task *t, struct file *f, const struct sysargs *a) {
-    struct to_user u = {t, arg_ptr(a, 1)};
+    uint64_t room = (uint64_t)arg_int(a, 2) * sizeof(struct linux_epoll_event);
+    struct to_user u = {t, arg_ptr(a, 1), !t->worker && mm_may_write(t->mm, arg_ptr(a, 1).v, room)};
     return epoll_collect(epoll_of(f), arg_int(a, 2), put_user, &u);
 }
 

@@ -17,8 +17,11 @@
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
+#include "sentry/run/limits.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
+#include "sentry/time/load.h"
+#include "sentry/time/timeconv.h"
 #include "sentry/time/time_ns.h"
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +59,7 @@ int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
-    struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
+    struct linux_sysinfo s = {.mem_unit = 1, .totalram = limits_mem_total(t->k, t->tg)};
     uint64_t up = task_time_out(t, LINUX_CLOCK_BOOTTIME, kernel_uptime_ns());
     s.uptime = (int64_t)(up / NS_PER_SEC + (up % NS_PER_SEC != 0));  // as Linux rounds it
     uint64_t used = kernel_mem_used(t->k);
@@ -65,6 +68,10 @@ int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
         LOCKED(&t->k->tasks_lock);
         s.procs = (uint16_t)t->k->ntasks;
     }
+    unsigned load[LOADS];
+    kernel_load(t->k, load);
+    for (int i = 0; i < LOADS; i++)
+        s.loads[i] = (uint64_t)load[i] * ((1u << LINUX_SI_LOAD_SHIFT) / LOAD_ONE);
     return copy_out_obj(t, arg_ptr(a, 0), &s);
 }
 
@@ -171,11 +178,10 @@ int64_t sys_setrlimit(struct task *t, const struct sysargs *a) {
     return do_prlimit(t, 0, arg_u32(a, 0), &new, &old);
 }
 
-// LIMIT: getrusage gives user time and the peak of mapped memory; system time is not told apart, and faults
-// are zero.
+// LIMIT: getrusage gives times and the peak of mapped memory; faults and switches are zero.
 int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     struct linux_rusage ru = {0};
-    uint64_t cpu;
+    uint64_t cpu, sys = atomic_load(&t->tg->sys_ns);
     switch (arg_int(a, 0)) {
     case LINUX_RUSAGE_SELF:
     case LINUX_RUSAGE_THREAD: {
@@ -189,14 +195,15 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     case LINUX_RUSAGE_CHILDREN: {
         LOCKED(&t->k->tasks_lock);
         cpu = t->tg->cpu_ns_children;
+        sys = t->tg->sys_ns_children;
         ru.ru_maxrss = (int64_t)(t->tg->peak_children / 1024);
         break;
     }
     default:
         return -LINUX_EINVAL;
     }
-    ru.ru_utime.tv_sec = (int64_t)(cpu / NS_PER_SEC);
-    ru.ru_utime.tv_usec = (int64_t)(cpu % NS_PER_SEC / 1000);
+    ru.ru_utime = time_to_val(cpu);
+    ru.ru_stime = time_to_val(sys);
     return copy_out_obj(t, arg_ptr(a, 1), &ru);
 }
 

@@ -18,6 +18,7 @@
 #include "sentry/proc/task_wait.h"
 #include "sentry/run/run.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/time/timeconv.h"
 #include <string.h>
 
 // ---- clone ------------------------------------------------------------------------------------------------
@@ -142,8 +143,8 @@ int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
 // ---- wait -------------------------------------------------------------------------------------------------
 static int copy_rusage(struct task *t, uaddr_t addr, const struct wait_result *res) {
     struct linux_rusage ru = {.ru_maxrss = (int64_t)(res->peak / 1024)};
-    ru.ru_utime.tv_sec = (int64_t)(res->cpu_ns / NS_PER_SEC);
-    ru.ru_utime.tv_usec = (int64_t)(res->cpu_ns % NS_PER_SEC / 1000);
+    ru.ru_utime = time_to_val(res->cpu_ns);
+    ru.ru_stime = time_to_val(res->sys_ns);
     return uaddr_is_null(addr) ? 0 : copy_out_obj(t, addr, &ru);
 }
 

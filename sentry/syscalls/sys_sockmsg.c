@@ -13,6 +13,7 @@
 #include "abi/uio.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pid_ns.h"
@@ -350,6 +351,7 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
+    u.answer = mm_may_write(t->mm, arg_ptr(a, 1).v, arg_size(a, 2));
     struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .addr = !arg_given(a, 4) ? NULL : &addr};
     int64_t r = do_recv(t, f, &m);
     uio_user_done(&u);

@@ -116,14 +116,15 @@ int64_t sys_time(struct task *t, const struct sysargs *a) {
     return now;
 }
 
-// LIMIT: system time is not told apart from user time.
 int64_t sys_times(struct task *t, const struct sysargs *a) {
     const uint64_t tick = NS_PER_SEC / LINUX_USER_HZ;
     struct linux_tms out = {0};
     out.tms_utime = (int64_t)(task_cpu_ns(t) / tick);
+    out.tms_stime = (int64_t)(atomic_load(&t->tg->sys_ns) / tick);
     {
         LOCKED(&t->k->tasks_lock);
         out.tms_cutime = (int64_t)(t->tg->cpu_ns_children / tick);
+        out.tms_cstime = (int64_t)(t->tg->sys_ns_children / tick);
     }
     if (copy_out_opt(t, arg_ptr(a, 0), &out) < 0)
         return -LINUX_EFAULT;

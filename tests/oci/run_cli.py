@@ -94,13 +94,7 @@ def test_fast_calls():
 
 def test_break_is_moved_ahead():
     """A break that goes up and down: --verbose says that memory behind it was there, and how few calls were an exchange."""
-    program = """
-import ctypes
-libc = ctypes.CDLL(None)
-for i in range(3000):
-    libc.sbrk(4096)
-    libc.sbrk(-4096)
-"""
+    program = "import ctypes\nlibc = ctypes.CDLL(None)\nfor i in range(3000): libc.sbrk(4096); libc.sbrk(-4096)"
     guards = ctypes.CDLL(None).syscall(323, 1) >= 0  # userfaultfd(UFFD_USER_MODE_ONLY)
     for word in ("on", "off"):
         done = do("python3", "-c", program, options=["--verbose", "--fast-calls=" + word])
@@ -110,6 +104,35 @@ for i in range(3000):
             expect(heaps.group(1) == "0", done.stderr)
         elif PLATFORM == "seccomp" and os.cpu_count() > 1 and guards:
             expect(0 < int(heaps.group(1)) < 20, done.stderr)
+
+
+def test_place_of_a_shrunk_map_is_known():
+    """A map that is made shorter and then unmapped, again and again: --verbose says that the next one was made where it belongs."""
+    program = """
+import ctypes
+libc, n, seen = ctypes.CDLL(None), ctypes.c_long, set()
+libc.mmap.restype = ctypes.c_long
+for i in range(2000):
+    at = libc.mmap(n(0), n(266240), 3, 0x22, -1, n(0))
+    if at not in seen and len(seen) < 100:
+        libc.mmap(n(at - 4096), n(4096), 3, 0x100022, -1, n(0))  # a wall, unless there is something already
+        seen.add(at)
+    libc.mremap(n(at), n(266240), n(4096), 1)
+    libc.munmap(n(at), n(4096))
+"""
+    done = do("python3", "-c", program, options=["--verbose"])
+    moved = re.search(r"(\d+) were maps at the wrong place", done.stderr)
+    expect(done.returncode == 0 and moved and int(moved.group(1)) < 500, done.stderr)
+
+
+def test_full_cores_are_shared_with_a_poller():
+    """As many busy processes as there are cores: --verbose says that they were put aside for a poller, which took their calls."""
+    program = "import os\nn = os.cpu_count()\nwhile n > 1 and os.fork():\n    n -= 1\nfor i in range(100000): os.getppid()"
+    for i in range(40 if PLATFORM == "seccomp" and 1 < os.cpu_count() < 16 else 0):
+        done = do("python3", "-c", program, options=["--verbose"])
+        if re.search(r"[1-9]\d* by rings\n(?:.*\n)*.*, [1-9]\d* put aside", done.stderr):
+            return  # where others want the cores it may not get so far each time
+        expect(i < 39, done.stderr)
 
 
 def test_paths_come_along():

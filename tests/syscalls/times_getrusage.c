@@ -104,3 +104,46 @@ TEST(largest_child)
         EXPECT_GE(usage.ru_maxrss, 40000);
     }
 }
+
+static uint64_t system_us(int who) {
+    struct rusage ru;
+    EXPECT_OK(getrusage(who, &ru));
+    return (uint64_t)ru.ru_stime.tv_sec * 1000000 + (uint64_t)ru.ru_stime.tv_usec;
+}
+
+// Until calls have cost 30 ms of system time: false when a minute was not enough for that.
+static bool call_a_lot(void) {
+    for (int64_t end = now_ms() + 60000; now_ms() < end;) {
+        for (int i = 0; i < 5000; i++)
+            syscall(SYS_getppid);
+        if (system_us(RUSAGE_SELF) >= 30000)
+            return true;
+    }
+    return false;
+}
+
+static unsigned long system_ticks(const char *path, int field) {
+    char text[2048];
+    get_file(path, text, sizeof(text));
+    char *at = strrchr(text, ')') ? strrchr(text, ')') : text;
+    for (; field > 0 && at; field--)
+        at = strchr(at + 1, ' ');
+    return at ? strtoul(at, NULL, 10) : 0;
+}
+
+TEST(system_time_is_told_apart) {
+    pid_t child = fork_child();
+    if (child == 0)
+        _exit(call_a_lot() && system_ticks("/proc/self/stat", 13) >= 2 ? 0 : 1);
+    int status;
+    struct rusage ru;
+    ASSERT_EQ(wait4(child, &status, 0, &ru), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(ru.ru_stime.tv_sec > 0 || ru.ru_stime.tv_usec >= 30000);
+    EXPECT_TRUE(system_us(RUSAGE_CHILDREN) >= 30000);
+    struct tms t;
+    ASSERT_TRUE(times(&t) != (clock_t)-1);
+    EXPECT_TRUE(t.tms_cstime >= 2);
+    EXPECT_TRUE(system_ticks("/proc/self/stat", 15) >= 2);
+    EXPECT_TRUE(system_ticks("/proc/stat", 4) >= 2);  // "cpu", then two blanks
+}

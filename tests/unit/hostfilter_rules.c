@@ -85,6 +85,7 @@ static void test_calls(void **state) {
         {"prctl", SYS_prctl, {3}, .sanitizer_too = true},
         {"seccomp", SYS_seccomp, {0}},
         {"io_uring_setup", SYS_io_uring_setup, {4, (long)buf}},
+        {"io_uring_register", SYS_io_uring_register, {0, 0, (long)buf, 1}},
         {"bpf", SYS_bpf, {0, (long)buf, 72}},
         {"userfaultfd", SYS_userfaultfd, {1}},
         {"perf_event_open", SYS_perf_event_open, {(long)buf, 0, -1, -1}},
@@ -102,6 +103,8 @@ static void test_arguments(void **state) {
         {"executable memory", SYS_mmap, {0, 4096, rx, anon, -1}},
         {"writable executable memory", SYS_mmap, {0, 4096, rw | PROT_EXEC, anon, -1}},
         {"memory made executable", SYS_mprotect, {page, 4096, rx}},
+        {"an io_uring that is waited for", SYS_io_uring_enter, {0, 0, 1, 1}},
+        {"an io_uring by its registered number", SYS_io_uring_enter, {0, 1, 0, 16}},
         {"typing into the terminal", SYS_ioctl, {0, TIOCSTI, (long)"x"}},
         {"the console", SYS_ioctl, {0, TIOCLINUX, (long)buf}},
         {"a controlling terminal", SYS_ioctl, {0, TIOCSCTTY, 1}},
@@ -119,7 +122,6 @@ static void test_arguments(void **state) {
 static void test_of_one_platform(void **state) {
     const struct planted of_ptrace[] = {
         {"ptrace", SYS_ptrace, {16, getppid()}, .sanitizer_too = true},
-        {"another process's CPUs", SYS_sched_setaffinity, {getppid(), 8, (long)buf}},
     };
     const struct planted of_seccomp[] = {
         {"pidfd_getfd", SYS_pidfd_getfd, {0, 0, 0}},

@@ -33,15 +33,19 @@ static void *poll_once(void *arg) {
 }
 
 // A guest that runs, with a ring in which nothing is yet.
-static void ring_up(struct ring_try *l, struct guest *g, void **state) {
+static void ring_up_for(struct ring_try *l, struct guest *g, void **state, uint64_t nr) {
     struct sc_platform *p = sc_of(*state);
     if (!p->rings.mem || p->pollers.ncpus < 2)
         skip();
-    *l = (struct ring_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
+    *l = (struct ring_try){.p = p, .t = start_waiter(g, state, nr)};
     LOCKED(&l->t->lock);
     assert_true(sc_ring_alloc(l->t));
     l->no = atomic_load(&l->t->ring_no);
     l->ring = (struct stub_ring *)(p->rings.mem + (l->no - 1) * STUB_RING_LEN);
+}
+
+static void ring_up(struct ring_try *l, struct guest *g, void **state) {
+    ring_up_for(l, g, state, SYS_getppid);
 }
 
 // Posts a call as the guest would, and has a poller look at it once. True: it was taken.
@@ -302,6 +306,51 @@ static void test_ring_is_wiped(void **state) {
     ring_down(&l, &g);
 }
 
+static bool may_run_on(const struct plat_thread *t, const cpu_set_t *cpus) {
+    cpu_set_t now;
+    assert_int_equal(sched_getaffinity(plat_host_tid(t), sizeof now, &now), 0);
+    return CPU_EQUAL(&now, cpus);
+}
+
+// What is put aside for a poller keeps off its core, until it is told to come back; what it forks meanwhile
+// may run anywhere.
+static void test_aside(void **state) {
+    struct ring_try l;
+    struct guest g;
+    cpu_set_t others;
+    if (!is_seccomp(state))
+        skip();
+    ring_up_for(&l, &g, state, SYS_fork);
+    const cpu_set_t *all = &l.p->pollers.all;
+    assert_true(may_run_on(g.t, all));
+    assert_true(sc_aside_begin(l.p, &others));
+    assert_int_equal(CPU_COUNT(&others), l.p->pollers.ncpus - 1);
+    assert_false(CPU_ISSET((unsigned)sched_getcpu(), &others));
+    assert_true(sc_aside_put(l.p, l.no, &others));
+    assert_false(sc_aside_put(l.p, l.no, &others));
+    assert_true(may_run_on(g.t, &others));
+
+    struct plat_thread *child;
+    struct plat_as *as;
+    uint32_t go = 1;
+    assert_int_equal(plat_copy_out(g.as, uaddr(GUEST_DATA), &go, sizeof go), sizeof go);
+    wait_call(&g, SYS_fork);
+    assert_int_equal(plat_clone(g.t, 0, &child, &as), 0);
+    plat_flush(g.t);
+    wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_OPS_DONE);
+    while (!plat_started(child))
+        wait_some(&g);
+    assert_true(may_run_on(child, all));
+    plat_thread_destroy(child);
+    plat_as_put(as);
+
+    sc_aside_return(l.p, l.no);
+    assert_true(may_run_on(g.t, all));
+    assert_int_equal(sched_setaffinity(0, sizeof *all, all), 0);
+    ring_down(&l, &g);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         platform_test(test_ring_numbers),
@@ -311,6 +360,7 @@ int main(void) {
         platform_test(test_ring_data),
         platform_test(test_text_changed_under_a_waiter),
         platform_test(test_ring_is_wiped),
+        platform_test(test_aside),
     };
     alarm(550);
     return run_backends_afresh("platform ring", tests, sizeof tests / sizeof *tests);

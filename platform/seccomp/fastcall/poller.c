@@ -8,10 +8,12 @@
 //
 // Where as many guest threads run as there are CPUs, a poller takes a core from them. It keeps it as long as
 // that pays: as long as it has spun for less time than the calls that it took would have cost by notification
-// (which has been timed, sc_platform.notified_ns). Threads that run where it runs do not find it; their calls
-// come by notification then. So it is the receiver of these too meanwhile (sc_listen_claim()): they leave it
-// the core until it has looked. The same where a call could not be answered in the ring, because it waits:
-// its thread comes by notification, and would wake another waiter on a core that works.
+// (which has been timed, sc_platform.notified_ns). What it polls is put on the other cores (aside.c). Other
+// threads may run where it runs, and do not find it; their calls come by notification then. So it is the
+// receiver of these too meanwhile (sc_listen_claim()): they leave it the core until it has looked. The same
+// where a call could not be answered in the ring, because it waits: its thread comes by notification, and
+// would wake another waiter on a core that works. When something else has had its core for a while, for it is
+// not alone on this machine, it gives up, and with full cores nobody polls for a time that grows.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "platform/seccomp/sc.h"
@@ -23,13 +25,22 @@
 #define POLL_NS      100000
 #define POLL_MOST_NS 1000000
 #define QUEUED_NS    10000000  // more where a thread may be waiting for a core
+#define SPARE_NS      400000  // more on a core that nobody wants, as long as it has spun in vain for less ...
+#define SPARE_TIMES   16      // ... than so many times what the calls would have cost by notification
+#define KEEP_NS       20000000  // a silent one is kept beside others that call: looking costs a load
 #define FEW_CALLS    32        // so many were not worth the polling
 #define MAX_PAUSE    63        // times FEW_CALLS calls
 #define LOOK_TURNS   8         // looks at the rings for each one at the listener, which is a host call
 #define CLOCK_TURNS  64        // ... and at the clock
 #define QUIET_TURNS  2048      // without an event at the listener: it is left to those who sleep there
 #define LOST_NS      500000    // between two looks at the clock: something else has had our core
+#define PAUSE_NS      5000000   // nobody polls after that, twice as long each time
+#define PAUSE_MOST_NS 320000000
+#define UNPAID_MOST_NS 40000000  // ... when it did not pay
+#define MOVE_NS       1000000   // until a thread that was put aside may be expected to call
+#define GOOD_NS       50000000  // of polling, after which a pause is as short as the first
 #define GRACE_NS     200000    // before it has to pay
+#define ALONE_NS       1000000   // the same when its threads have been put aside, which takes them a while
 #define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
 
 static _Thread_local struct sc_poller *me;   // NULL: an ordinary waiter
@@ -39,7 +50,9 @@ struct watch {
     unsigned ring;   // 0: none
     unsigned taken;  // calls from it
     bool calls;      // has called since the clock was looked at
+    bool aside;      // its thread was put aside
     uint64_t until;  // monotonic ns
+    uint64_t last;   // the last look at the clock that found calls of it
 };
 
 // What a poller's thread knows.
@@ -52,6 +65,12 @@ struct polling {
     unsigned heard;     // the turn of the last event by the listener, or claim of it
     uint64_t since;     // the first look at the clock since the last event; 0: none yet
     uint64_t clock;     // the last look
+    uint64_t awake;     // full cores: when it was last seen to run, whatever it did; 0: not looked at
+    uint64_t begun;     // this polling
+    uint64_t pause_ns;  // the last pause
+    bool lost;          // the core
+    bool alone;         // it keeps to one core, and has `others` for those that it polls
+    cpu_set_t others;
     uint64_t spent_ns;  // spinning in vain
     unsigned taken;     // calls
 };
@@ -120,11 +139,21 @@ static void start_polling(struct sc_platform *p, struct sc_poller *w) {
         atomic_store(&p->pollers.busy, false);
 }
 
+static bool cores_are_full(struct sc_platform *p) { return atomic_load(&p->nrunning) >= p->pollers.ncpus; }
+
+// The thread that asks is held, and counted no more.
+static bool has_pause(struct sc_platform *p) {
+    uint64_t until = atomic_load(&p->pollers.pause_until);
+    return until && atomic_load(&p->nrunning) + 1 >= p->pollers.ncpus && mono_ns() < until;
+}
+
 void sc_poller_wake(struct sc_thread *t) {
     struct sc_pollers *pollers = &sc_plat(t)->pollers;
     if (!t->wish.poller)
         return;
     t->wish.poller = false;
+    if (has_pause(sc_plat(t)))
+        return;
     int cpu = sched_getcpu();
     unsigned ring = cpu < 0 ? 0 : ring_to_poll(t);
     if (!ring || !add_watched(pollers, ring))
@@ -160,6 +189,8 @@ static void note_success(struct sc_platform *p, const struct watch *w) {
 static void give_up(struct sc_platform *p, unsigned i) {
     struct watch *w = &my.watches[i];
     sc_ring_set_polled(p, w->ring, false);
+    if (w->aside)
+        sc_aside_return(p, w->ring);
     note_success(p, w);
     *w = (struct watch){0};
     atomic_store(&p->pollers.watched[i], 0);
@@ -172,19 +203,18 @@ static void look_for_new(struct sc_platform *p, uint64_t now) {
         if (my.watches[i].ring || !ring)
             continue;
         plat_count_one(&p->base, STAT_POLLED);
-        my.watches[i] = (struct watch){.ring = ring, .until = now + POLL_NS};
+        my.watches[i] = (struct watch){.ring = ring, .until = now + POLL_NS, .last = now};
         sc_ring_set_polled(p, ring, true);
     }
 }
 
-static bool cores_are_full(struct sc_platform *p) { return atomic_load(&p->nrunning) >= p->pollers.ncpus; }
-
 static bool pays(const struct sc_platform *p) {
-    return my.spent_ns <= GRACE_NS + (uint64_t)my.taken * p->notified_ns;
+    uint64_t grace = my.alone ? ALONE_NS : GRACE_NS;
+    return my.spent_ns <= grace + (uint64_t)my.taken * p->notified_ns;
 }
 
 static bool core_is_wanted(struct sc_platform *p) {
-    return atomic_load(&p->pollers.closed) || (cores_are_full(p) && !pays(p));
+    return atomic_load(&p->pollers.closed) || my.lost || (cores_are_full(p) && !pays(p));
 }
 
 static void account(uint64_t spun_ns) {
@@ -196,6 +226,8 @@ static void account(uint64_t spun_ns) {
 }
 
 static void claim(struct sc_platform *p) {
+    if (my.alone)
+        return;
     my.heard = my.turn;
     sc_listen_claim(p);
 }
@@ -209,31 +241,100 @@ static uint64_t spun(struct sc_platform *p, uint64_t now) {
     my.clock = now;
     if (ns > LOST_NS)
         sc_listen_leave(p);
-    account(ns);
+    else
+        account(ns);
     return ns;
+}
+
+// The next polling with full cores begins later, and later each time when this one was short.
+static void make_pause(struct sc_platform *p, uint64_t now, uint64_t most) {
+    my.pause_ns = now > my.begun + GOOD_NS ? PAUSE_NS : my.pause_ns * 2 + PAUSE_NS;
+    if (my.pause_ns > most)
+        my.pause_ns = most;
+    atomic_store(&p->pollers.pause_until, now + my.pause_ns);
+}
+
+// It runs. Where it has not for a while although it did not sleep, the core is not its own.
+static void note_awake(struct sc_platform *p, uint64_t now) {
+    uint64_t before = my.awake;
+    my.awake = now;
+    if (!before || now < before + LOST_NS)
+        return;
+    my.lost = true;
+    make_pause(p, now, PAUSE_MOST_NS);
+}
+
+// Cores are full: its threads leave it this one.
+static void put_aside(struct sc_platform *p, uint64_t now) {
+    for (unsigned i = 0; i < SC_WATCHED; i++) {
+        struct watch *w = &my.watches[i];
+        if (!w->ring || w->aside || w->taken < FEW_CALLS)
+            continue;
+        if (!my.alone && (my.alone = sc_aside_begin(p, &my.others)))
+            sc_listen_leave(p);
+        w->aside = my.alone && sc_aside_put(p, w->ring, &my.others);
+        if (w->aside)
+            w->until = now + MOVE_NS;
+    }
+}
+
+static bool anybody_calls(uint64_t now) {
+    bool any = false;
+    for (unsigned i = 0; i < SC_WATCHED; i++) {
+        if (my.watches[i].calls)
+            my.watches[i].last = now;
+        any = any || my.watches[i].calls;
+    }
+    return any;
+}
+
+static void settle_cores(struct sc_platform *p, uint64_t now) {
+    if (cores_are_full(p)) {
+        note_awake(p, now);
+        claim(p);
+        put_aside(p, now);
+    } else if (my.turn - my.heard > QUIET_TURNS) {
+        sc_listen_leave(p);
+    }
+    if (!cores_are_full(p))
+        my.awake = 0;
+}
+
+// How much longer than POLL_NS a silent thread is waited for.
+static uint64_t patience(struct sc_platform *p) {
+    if (cores_are_full(p))
+        return QUEUED_NS;
+    return my.spent_ns <= GRACE_NS + SPARE_TIMES * (uint64_t)my.taken * p->notified_ns ? SPARE_NS : 0;
+}
+
+// It is silent for too long, or its thread is gone.
+static bool is_over(const struct sc_platform *p, const struct watch *w, uint64_t now, uint64_t more) {
+    return now > w->until + more || now > my.since + POLL_MOST_NS + more ||
+           !atomic_load_explicit(&p->rings.owner[w->ring - 1], memory_order_relaxed);
 }
 
 // Gives up those that have been silent for too long. Time in which no thread can call, since the sentry holds
 // it by a call that went another way, does not count; but not for ever. True: some are left.
 static bool look_at_clock(struct sc_platform *p) {
     uint64_t now = mono_ns(), ns = spun(p, now), idle = atomic_load(&p->nrunning) == 0 ? ns : 0;
-    uint64_t patience = cores_are_full(p) ? QUEUED_NS : 0;
-    bool left = false;
+    uint64_t more = patience(p);
+    bool left = false, busy = anybody_calls(now);
     look_for_new(p, now);
     for (unsigned i = 0; i < SC_WATCHED; i++) {
         struct watch *w = &my.watches[i];
-        w->until = w->calls ? now + POLL_NS : w->until + idle;
+        bool stays = w->calls || (busy && now < w->last + KEEP_NS);
+        if (stays && w->until < now + POLL_NS)
+            w->until = now + POLL_NS;
+        else if (!stays)
+            w->until += idle;
         w->calls = false;
-        if (w->ring && (now > w->until + patience || now > my.since + POLL_MOST_NS + patience))
+        if (w->ring && is_over(p, w, now, more))
             give_up(p, i);
         else if (w->ring && !sc_ring_is_polled(p, w->ring))  // we came late: something else had our core
             sc_ring_set_polled(p, w->ring, true);
         left = left || w->ring;
     }
-    if (cores_are_full(p))
-        claim(p);
-    else if (my.turn - my.heard > QUIET_TURNS)
-        sc_listen_leave(p);
+    settle_cores(p, now);
     return left;
 }
 
@@ -267,10 +368,14 @@ static bool hear(struct sc_platform *p, struct plat_event *ev) {
     return true;
 }
 
+void sc_poller_blocks(void) { my.awake = 0; }
+
 // True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
 // receiver, the look at the listener; and no clock for a call that comes soon.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
     my.since = 0;
+    if (my.awake)
+        note_awake(p, mono_ns());
     settle_last(p);
     for (;;) {
         my.turn++;
@@ -281,9 +386,15 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
         __builtin_ia32_pause();
     }
     sc_listen_leave(p);
+    if (!my.lost && my.alone && !pays(p))
+        make_pause(p, mono_ns(), UNPAID_MOST_NS);
     for (unsigned i = 0; i < SC_WATCHED; i++)
         if (my.watches[i].ring)
             give_up(p, i);
+    if (my.alone)
+        (void)sched_setaffinity(0, sizeof me->cpus, &me->cpus);
+    my.alone = my.lost = false;
+    my.awake = 0;
     return false;
 }
 
@@ -330,7 +441,8 @@ int sc_poller_wait(struct sc_platform *p, struct plat_event *ev) {
             syscall(SYS_futex, &me->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
         my.on = true;
         my.spent_ns = my.taken = 0;
-        look_for_new(p, mono_ns());
+        my.begun = mono_ns();
+        look_for_new(p, my.begun);
     }
     sc_listen_leave(p);
     return -LINUX_ESHUTDOWN;

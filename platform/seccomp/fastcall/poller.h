@@ -27,6 +27,8 @@ struct sc_pollers {
     struct sc_poller poller[SC_POLLERS];
     _Atomic unsigned watched[SC_WATCHED];  // numbers of rings that are to be polled; 0: none
     _Atomic bool busy;                     // one of them polls, or is going to
+    _Atomic uint64_t pause_until;          // monotonic ns: with full cores nobody polls before
+    _Atomic bool any_aside;                // a thread was put aside, and may have made others
     _Atomic bool closed;                   // pollers return
 };
 
@@ -34,6 +36,14 @@ void sc_pollers_open(struct sc_platform *p);
 void sc_pollers_close(struct sc_platform *p);
 bool sc_poller_begin(struct sc_platform *p);                       // a new waiter: is it to be a poller?
 int sc_poller_wait(struct sc_platform *p, struct plat_event *ev);  // as plat_wait(); a poller's
+void sc_poller_blocks(void);  // the calling poller is going to sleep for a call: that is no loss of its core
 void sc_poller_wake(struct sc_thread *t);  // no lock; the event's receiver: has a busy thread's ring polled
+
+// aside.c: a polled ring's thread keeps off the poller's core.
+bool sc_aside_begin(struct sc_platform *p, cpu_set_t *others);  // the caller keeps to its core; or false
+bool sc_aside_put(struct sc_platform *p, unsigned ring, const cpu_set_t *others);  // false: nothing was done
+void sc_aside_return(struct sc_platform *p, unsigned ring);
+void sc_aside_over(struct sc_thread *t);        // [lock] it may run anywhere
+void sc_aside_born(const struct sc_thread *t);  // [lock] it checks in
 
 #endif

@@ -242,7 +242,7 @@ bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
     *ev = (struct plat_event){.kind = PLAT_SYSCALL, .thread = &t->base, .owner = atomic_load(&t->base.owner)};
     ev->call.nr = t->call.nr = nr;
     memcpy(ev->call.args, req.args, sizeof req.args);
-    memcpy(t->call.args, req.args, 2 * sizeof *req.args);
+    memcpy(t->call.args, req.args, 4 * sizeof *req.args);
     if (nr == SYS_mmap)
         ev->call.proposal = sc_premap_proposal(t, ev->call.args);
     return true;
@@ -342,16 +342,25 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
     return nul ? nul - dst : -LINUX_EAGAIN;
 }
 
-// Bytes of its second argument, in the same way: all of [src, src + len), which is part of them.
+// Which argument points to the bytes that come with the call; -1: none does.
+static int data_argument(uint64_t nr) {
+    const struct sysdesc *d = sysdesc((unsigned)nr);
+    if (d && d->context == SYSCALL_DATA2)
+        return 1;
+    return d && d->context == SYSCALL_EVENT4 ? 3 : -1;
+}
+
+// Bytes, in the same way: all of [src, src + len), which is part of them.
 int64_t sc_ring_data(struct plat_thread *pt, uint64_t src, void *dst, size_t len) {
     struct sc_thread *t = sc_thread_of(pt);
     if (len > STUB_RING_STR)
         return -LINUX_EAGAIN;
     LOCKED(&t->lock);
-    uint64_t have = bytes_along(t), from = src - t->call.args[1];
-    const struct sysdesc *d = have ? sysdesc((unsigned)t->call.nr) : NULL;
-    if (!d || d->context != SYSCALL_DATA2)
+    uint64_t have = bytes_along(t);
+    int data = have ? data_argument(t->call.nr) : -1;
+    if (data < 0)
         return -LINUX_EAGAIN;
+    uint64_t from = src - t->call.args[data];
     if (have > STUB_RING_STR || from > have || len > have - from)
         return -LINUX_EAGAIN;
     memcpy(dst, ring_of(t)->str + from, len);

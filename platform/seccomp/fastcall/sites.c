@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #define BUSY_CALLS 32       // in BUSY_NS, of a thread whose ring should be polled
+#define JOIN_CALLS 4        // ... where one is at work already
 #define BUSY_NS    4000000  // ... for each thread that runs: a call may cost 100 us that has to wake a core
 #define SC_SAMPLE  16       // of so many calls by the handler, one is asked for its site
 
@@ -53,7 +54,7 @@ static void count_unpolled(struct sc_thread *t, unsigned calls) {
     if (f->calls == 0)
         f->since = mono_ns();
     f->calls += calls;
-    if (f->calls < BUSY_CALLS)
+    if (f->calls < (atomic_load(&sc_plat(t)->pollers.busy) ? JOIN_CALLS : BUSY_CALLS))
         return;
     unsigned running = atomic_load(&sc_plat(t)->nrunning);
     t->wish.poller = mono_ns() - f->since < BUSY_NS * (1 + running);

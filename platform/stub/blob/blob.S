@@ -133,6 +133,8 @@ ring_write:
         je      ring_string
         cmpl    $STUB_KIND_DATA2, %ecx
         je      ring_data
+        cmpl    $STUB_KIND_EVENT4, %ecx
+        je      ring_event
         movq    %rdi, %rsi
         // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
 ring_string:
@@ -146,6 +148,16 @@ ring_string:
         cmpl    $STUB_RING_STR, %ecx
         jne     1b
         xorl    %ecx, %ecx
+        jmp     2f
+ring_event:
+        xorl    %ecx, %ecx
+        cmpl    $STUB_EVENT_NONE, %esi
+        je      2f
+        movq    (%r10), %rax
+        movq    %rax, RING(str)
+        movl    8(%r10), %eax
+        movl    %eax, %gs:(STUB_RING_AT + stub_ring_str + 8)
+        movl    $STUB_EVENT_LEN, %ecx
         jmp     2f
 ring_data:                              // from the end, as below
         xorl    %ecx, %ecx
@@ -268,7 +280,7 @@ ring_stage:
         leaq    ring_kinds(%rip), %rcx
         movzbl  (%rcx,%rax), %ecx
         subl    $STUB_KIND_PATH1, %ecx
-        cmpl    $STUB_KIND_DATA2 - STUB_KIND_PATH1, %ecx
+        cmpl    $STUB_KIND_EVENT4 - STUB_KIND_PATH1, %ecx
         jbe     ring_write
         jmp     ring_plain
 ring_staged:
@@ -284,7 +296,7 @@ ring_brk:
         jmp     ring_plain
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next
-// proposal, and the call itself is made at the site.
+// proposal, with what mremap has cut off behind it, and the call itself is made at the site.
 ring_unmap:
         cmpq    %rdi, RING(top)
         je      ring_any
@@ -293,6 +305,11 @@ ring_unmap:
         leaq    4095(%rsi), %rax
         andq    $-4096, %rax
         addq    %rax, SLOT(place_at)
+        movq    SLOT(place_at), %rax
+        cmpq    %rax, SLOT(hole_at)
+        jne     ring_plain
+        movq    SLOT(hole_end), %rax
+        movq    %rax, SLOT(place_at)
         jmp     ring_plain
 
 // mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the

@@ -28,6 +28,8 @@ void numbers(void) {
     FIELD(stub_slot, place_at);
     FIELD(stub_slot, place_low);
     FIELD(stub_slot, place_top);
+    FIELD(stub_slot, hole_at);
+    FIELD(stub_slot, hole_end);
     CONSTANT(STUB_RING_AT);
     FIELD(stub_ring, state);
     FIELD(stub_ring, nr);
@@ -56,6 +58,9 @@ void numbers(void) {
     CONSTANT(STUB_KIND_PATH1);
     CONSTANT(STUB_KIND_PATH2);
     CONSTANT(STUB_KIND_DATA2);
+    CONSTANT(STUB_KIND_EVENT4);
+    CONSTANT(STUB_EVENT_LEN);
+    CONSTANT(STUB_EVENT_NONE);
     CONSTANT(STUB_KIND_HOST);
     CONSTANT(STUB_RING_STRING);
     CONSTANT(STUB_KIND_REGS);
