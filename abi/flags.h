@@ -32,7 +32,7 @@
 struct flagentry {
     uint64_t mask;
     uint64_t value;
-    const char *name;
+    char name[56]; // in line: pointers would be relocated at each start, into private memory
 };
 
 struct flagset {

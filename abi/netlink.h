@@ -165,11 +165,14 @@ struct linux_rtmsg {
 };
 static_assert(sizeof(struct linux_rtmsg) == 12, "struct rtmsg");
 
+#define LINUX_IP6_RT_PRIO_USER          1024
 #define LINUX_RTA_DST      1
 #define LINUX_RTA_OIF      4
 #define LINUX_RTA_PRIORITY 6
 #define LINUX_RTA_PREFSRC  7
 #define LINUX_RTA_TABLE    15
+#define LINUX_RTA_PREF                  20
+#define LINUX_ICMPV6_ROUTER_PREF_MEDIUM 0
 
 #define LINUX_RTN_UNICAST   1
 #define LINUX_RTN_LOCAL     2
@@ -301,6 +304,7 @@ struct linux_inet_diag_req_v2 {
 };
 static_assert(sizeof(struct linux_inet_diag_req_v2) == 56, "struct inet_diag_req_v2");
 
+#define LINUX_INET_DIAG_SKV6ONLY 11
 struct linux_inet_diag_msg {
     uint8_t idiag_family, idiag_state, idiag_timer, idiag_retrans;
     struct linux_inet_diag_sockid id;

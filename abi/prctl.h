@@ -57,6 +57,8 @@
 #define LINUX_PR_SET_SYSCALL_USER_DISPATCH 59
 #define LINUX_PR_SCHED_CORE                62
 #define LINUX_PR_SET_MDWE                  65
+#define LINUX_PR_MDWE_REFUSE_EXEC_GAIN     1u
+#define LINUX_PR_MDWE_NO_INHERIT           2u
 #define LINUX_PR_GET_MDWE                  66
 #define LINUX_PR_SET_MEMORY_MERGE          67
 #define LINUX_PR_GET_MEMORY_MERGE          68

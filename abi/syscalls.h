@@ -8,19 +8,22 @@
 
 #include "abi/errno.h"
 
-// SYSCALL_IF_SERVED_##support(text) gives the text for a FULL or PARTIAL row, nothing for a NONE row:
+// SYSCALL_IF_SERVED_##support(text) gives the text for a FULL or PARTIAL row, nothing for a GONE or NONE row:
 //     #define SYSCALL(nr, name, support, ...) SYSCALL_IF_SERVED_##support([nr] = sys_##name, )
 #define SYSCALL_IF_SERVED_FULL(...)    __VA_ARGS__
 #define SYSCALL_IF_SERVED_PARTIAL(...) __VA_ARGS__
+#define SYSCALL_IF_SERVED_GONE(err)    SYSCALL_DROP
 #define SYSCALL_IF_SERVED_NONE(err)    SYSCALL_DROP
 #define SYSCALL_DROP(...)
 
-// SYSCALL_KIND_##support is the enum below; SYSCALL_ERRNO_##support the answer of a NONE row, else 0.
+// SYSCALL_KIND_##support is the enum below; SYSCALL_ERRNO_##support the answer of a GONE or NONE row, else 0.
 #define SYSCALL_KIND_FULL       SYSCALL_FULL
 #define SYSCALL_KIND_PARTIAL    SYSCALL_PARTIAL
+#define SYSCALL_KIND_GONE(err)  SYSCALL_NONE
 #define SYSCALL_KIND_NONE(err)  SYSCALL_NONE
 #define SYSCALL_ERRNO_FULL      0
 #define SYSCALL_ERRNO_PARTIAL   0
+#define SYSCALL_ERRNO_GONE(err) LINUX_##err
 #define SYSCALL_ERRNO_NONE(err) LINUX_##err
 
 // SYSCALL_IF_REGS_##context(text) gives the text for a call that needs registers or work in the guest's
@@ -54,10 +57,10 @@ enum syscall_context {
 struct sysdesc {
     const char *name; // NULL for a number that Linux has not assigned
     const char *args; // the specification that strace reads; see abi/syscalls.def
-    const char *note; // why PARTIAL or NONE, else ""
+    const char *note;  // why not FULL, else ""
     uint8_t support;  // enum syscall_support
     uint8_t context;  // enum syscall_context
-    uint8_t err;      // of a NONE row: positive LINUX_EXXX
+    uint8_t err;      // of a GONE or NONE row: positive LINUX_EXXX
 };
 
 // The description of a number, or NULL when the number is not assigned. Data access only; valid for ever.

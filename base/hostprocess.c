@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -102,7 +103,6 @@ static void thread_stacks(void) {
 // 0: outside of our pid namespace; -1: not told.
 static pid_t parent_of(pid_t pid) {
     char path[32], text[512];
-    pid_t parent = -1;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -110,10 +110,8 @@ static pid_t parent_of(pid_t pid) {
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *behind_name = strrchr(text, ')');
-    if (!behind_name || sscanf(behind_name, ") %*c %d", &parent) != 1)
-        return -1;
-    return parent;
+    const char *behind_name = strrchr(text, ')');  // then " S 123"
+    return behind_name && strlen(behind_name) > 4 ? (pid_t)strtol(behind_name + 4, NULL, 10) : -1;
 }
 
 // Somebody continues a group when a member's parent is of the same session and not of the group.

@@ -10,32 +10,35 @@
 // The order of all locks in the tree, outermost first. A lock may be taken while any lock above it is held.
 enum lock_rank {
     RANK_NONE,
-    RANK_FILE_POS,  // a file's offset: held while the object reads, whatever that needs
-    RANK_PROC_DIR,  // directories of procfs, whose look-ups ask for tasks
-    RANK_TASKS,     // the pid tables, parent/child links, groups, sessions (sentry/kernel.h)
-    RANK_MM,        // a memory map
-    RANK_FILES,     // a descriptor table
-    RANK_FS_CTX,    // root, cwd, umask of a task
-    RANK_MOUNTS,    // the mount table
-    RANK_RENAME,    // directory renames of one file system
-    RANK_DIR,       // a directory inode (a parent before its child, with lock_nested)
-    RANK_INODE,     // a non-directory inode
-    RANK_DCACHE,    // names and links of dentries
-    RANK_NOTIFY,    // watches of inodes (fs/notify.h)
-    RANK_EPOLL,     // an epoll instance (the outer before the inner, with lock_nested)
-    RANK_URINGS,    // which rings of io_uring there are (sentry/uring/)
-    RANK_OBJECT,    // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
-    RANK_NETDEV,    // devices between network stacks (sentry/net/netdev.h)
-    RANK_NETSTACK,  // a network stack: all of it (netstack/core/stack.h)
-    RANK_CLIENT,    // the gofer connection
-    RANK_SIGNAL,    // signal state of a thread group
-    RANK_FUTEX,     // a futex bucket
-    RANK_TIMER,     // the timer queue
-    RANK_WAITQ,     // a wait queue
-    RANK_READY,     // lists of tasks that are ready to go on
-    RANK_PLATFORM,  // inside platform/
-    RANK_LEAF,      // takes nothing further, but that it may close a descriptor:
-    RANK_FDCHARGE,  // whom a descriptor is charged to
+    RANK_FILE_POS,       // a file's offset: held while the object reads, whatever that needs
+    RANK_PROC_DIR,       // directories of procfs, whose look-ups ask for tasks
+    RANK_TASKS,          // the pid tables, parent/child links, groups, sessions (sentry/kernel.h)
+    RANK_MM,             // a memory map
+    RANK_FILES,          // a descriptor table
+    RANK_FS_CTX,         // root, cwd, umask of a task
+    RANK_MOUNTS,         // the mount table
+    RANK_LAYERS_RENAME,  // the same three of guests' overlays (fs/layers), which change other file systems:
+    RANK_LAYERS_DIR,     // renames, directories
+    RANK_LAYERS_CHANGE,  // and the names of an upper layer
+    RANK_RENAME,         // directory renames of one file system
+    RANK_DIR,            // a directory inode (a parent before its child, with lock_nested)
+    RANK_INODE,          // a non-directory inode
+    RANK_DCACHE,         // names and links of dentries
+    RANK_NOTIFY,         // watches of inodes (fs/notify.h)
+    RANK_EPOLL,          // an epoll instance (the outer before the inner, with lock_nested)
+    RANK_URINGS,         // which rings of io_uring there are (sentry/uring/)
+    RANK_OBJECT,         // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
+    RANK_NETDEV,         // devices between network stacks (sentry/net/netdev.h)
+    RANK_NETSTACK,       // a network stack: all of it (netstack/core/stack.h)
+    RANK_CLIENT,         // the gofer connection
+    RANK_SIGNAL,         // signal state of a thread group
+    RANK_FUTEX,          // a futex bucket
+    RANK_TIMER,          // the timer queue
+    RANK_WAITQ,          // a wait queue
+    RANK_READY,          // lists of tasks that are ready to go on
+    RANK_PLATFORM,       // inside platform/
+    RANK_LEAF,           // takes nothing further, but that it may close a descriptor:
+    RANK_FDCHARGE,       // whom a descriptor is charged to
 };
 
 struct lock {

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Picket as an OCI runtime beside crun and runsc, in one run, round by round: create, start, wait and delete of /bin/true; exec into a
-running one; 20 at once; and of idle ones the memory (PSS of every process that was made for one) and the processor time. Needs root.
-Prints a table and writes oci.json into the build folder. A container is busybox without a network."""
+running one; 20 at once; and of idle ones the memory (PSS of every process that was made for one) and the processor time; and, where there is
+strace, host calls and processes of a whole life and of an exec, which do not depend on what else the machine does. Needs root.
+Prints a table and writes oci.json into the build folder; --write puts the table into docs/PERFORMANCE.md, and docs/containers.svg beside
+it. A container is busybox without a network."""
 import argparse
 import contextlib
 import ctypes
 import json
+import math
 import os
+import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -76,6 +81,24 @@ class Runtime:
         self.end(name, pid)
         return statistics.median(took)
 
+    def traced(self, *args):
+        """Host calls, and processes and threads, of a command and of all that it makes."""
+        log = self.base + "/trace"
+        subprocess.run(["strace", "-f", "-o", log, *self.command, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True, timeout=120)
+        lines = [line.split(None, 1) for line in open(log, errors="replace")]
+        return sum(1 for _, what in lines if re.match(r"\w+\(", what)), len({task for task, _ in lines})
+
+    def counts(self):
+        """Of run (create, start, wait, delete), and of exec."""
+        folder, name = self.bundle("/bin/true")
+        whole = self.traced("run", "--bundle", folder, name)
+        name, pid = self.create("/bin/sleep", "1000")
+        self.call("start", name)
+        inner = self.traced("exec", name, "/bin/true")
+        self.end(name, pid)
+        return (*whole, *inner)
+
     def end(self, name, pid):
         self.call("kill", name, "KILL")
         wait(pid)
@@ -141,12 +164,65 @@ def plain_cgroups():
         subprocess.run(["umount", "-l", path], check=True)
 
 
+# ---- What is written --------------------------------------------------------------------------------------------------------
+DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../docs")
+BEGIN, END = "<!-- containers: written by bench/oci.py --write -->", "<!-- end of containers -->"
+COLOURS = {"picket": "#1f6f54", "crun": "#9aa7b1", "runc": "#c3ccd3", "runsc": "#d08a3c"}
+
+
+def table(found):
+    rows, names = list(found["picket"]), list(found)
+    out = ["| | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+    for row in rows:
+        values = [found[name].get(row) for name in names]
+        out.append("| %s | %s |" % (row, " | ".join("-" if v is None else "{:,.{}f}".format(v, 0 if v >= 100 or isinstance(v, int) else 1) for v in values)))
+    return "\n".join(out)
+
+
+def chart(found):
+    """A bar for each number, on a scale of powers of ten; a number of zero has none."""
+    rows, names = [r for r in found["picket"] if "processor" not in r], list(found)
+    bar, gap, left, width = 14, 14, 250, 560
+    height = len(rows) * (len(names) * bar + gap) + 40
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">' % (left + width + 80, height),
+           '<rect width="100%" height="100%" fill="white"/>']
+    for i, name in enumerate(names):
+        out.append('<rect x="%d" y="8" width="12" height="12" fill="%s"/><text x="%d" y="18">%s</text>' % (
+            left + 90 * i, COLOURS.get(name, "#777"), left + 90 * i + 16, name))
+    y = 34
+    for row in rows:
+        values = [found[name].get(row) or 0 for name in names]
+        most = max(values + [1])
+        scale = width / max(math.log10(most / min([v for v in values if v > 0] + [most])) + 0.5, 0.5)
+        out.append('<text x="%d" y="%d" text-anchor="end">%s</text>' % (left - 10, y + len(names) * bar / 2 + 4, row.replace("&", "&amp;")))
+        for name, value in zip(names, values):
+            length = width + scale * math.log10(value / most) if value > 0 else 0
+            out.append('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>' % (left, y, max(length, 0), bar - 2, COLOURS.get(name, "#777")))
+            out.append('<text x="%.1f" y="%d" font-size="10">%s</text>' % (left + max(length, 0) + 4, y + bar - 4, "{:,.{}f}".format(value, 0 if value >= 100 or isinstance(value, int) else 1) if value else "-"))
+            y += bar
+        y += gap
+    return "\n".join(out + ["</svg>\n"])
+
+
+def write(found, options):
+    path = DOCS + "/PERFORMANCE.md"
+    text = open(path).read()
+    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
+    words = "%d processors, Linux %s, medians of %d rounds, %d idle ones.\n\n" % (
+        os.cpu_count(), ".".join(platform.release().split(".")[:2]), options.rounds, options.idle)
+    with open(path, "w") as f:
+        f.write(text[:before] + "\n\n" + words + table(found) + "\n\n" + text[after:])
+    with open(DOCS + "/containers.svg", "w") as f:
+        f.write(chart(found))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--picket", required=True)
     parser.add_argument("--build", default=".")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--idle", type=int, default=20)
+    parser.add_argument("--write", action="store_true", help="into docs/")
     options = parser.parse_args()
     if os.geteuid() != 0 or not shutil.which("busybox"):
         print("needs root and busybox")
@@ -181,11 +257,14 @@ def main():
         pss, percent = s.idle(options.idle, 3)
         found[s.name]["PSS of an idle one (KiB)"] = pss
         found[s.name]["%d idle: processor (%%)" % options.idle] = percent
-    rows = list(found["picket"])
-    print("| | " + " | ".join(s.name for s in systems) + " |\n| --- |" + " --- |" * len(systems))
-    for row in rows:
-        print("| %s | %s |" % (row, " | ".join("%.1f" % found[s.name].get(row, float("nan")) for s in systems)))
+        if shutil.which("strace") and s.name != "runsc":  # whose sandbox's processes do not end with the command
+            names = ("run: host calls", "run: processes and threads", "exec: host calls", "exec: processes and threads")
+            found[s.name].update(zip(names, s.counts()))
+    found = {s.name: found[s.name] for s in systems}
+    print(table(found))
     json.dump(found, open(os.path.join(options.build, "oci.json"), "w"), indent=1)
+    if options.write:
+        write(found, options)
     shutil.rmtree(runtime.at.base, ignore_errors=True)
     return 0
 

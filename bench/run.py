@@ -36,7 +36,7 @@ OPEN = {
     ("pwrite_64k", "native"), ("write_gib", "native"), ("unix", "native"), ("unix", "gVisor"), ("pipe", "native"), ("futex", "native"),
     ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"),
     ("fork", "native"), ("true", "native"), ("programs", ""),
-    ("pipe", "gVisor"), ("make-j2", "native"), ("node-fs", "native"), ("memory", ""),
+    ("pipe", "gVisor"), ("make-j2", "native"), ("node-fs", "native"),
 }
 CALLS = [
     Row("getppid", "getppid", 1.5, lines=2), Row("pwrite1", "pwrite of a byte", 1.5, lines=3),

@@ -21,6 +21,7 @@
 // Whose file system a file without a name belongs to, as statfs(2) tells.
 enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_NS, NAMELESS_KINDS };
 
+struct fuse_caller;
 struct notify_who;
 struct vfs {
     struct lock dcache;
@@ -59,6 +60,8 @@ struct vfs {
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     void (*ns_uncharge)(struct ns *owner, enum ns_kind kind);  // [c] nsfs_set_uncharge()
+    _Atomic bool has_fuse;                                     // [a] some FUSE file system was mounted once
+    struct fuse_caller (*fuse_caller)(void);                   // [c] vfs_set_fuse_caller(), or NULL
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
     struct knobs knobs;         // settings of /proc/sys
     _Atomic uint32_t next_dev;

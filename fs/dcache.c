@@ -74,6 +74,11 @@ struct dentry *dcache_find_inode(const struct path *at, uint64_t ino) {
     return NULL;
 }
 
+void dentry_name(struct dentry *d, char name[LINUX_NAME_MAX + 1]) {
+    LOCKED(&d->sb->vfs->dcache);
+    memcpy(name, d->name, strlen(d->name) + 1);
+}
+
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len) {
     struct dentry *d = znew(struct dentry);
     if (!d)
@@ -239,6 +244,16 @@ static struct dentry *dentry_insert(struct dentry *d) {
 }
 
 // ---- Looking up -------------------------------------------------------------------------------------------
+// d is put when the answer is not 1.
+static int recheck(struct dentry *parent, struct dentry *d) {
+    int (*fn)(struct dentry *, struct dentry *) = parent->inode->ops->recheck;
+    int keep = fn ? fn(parent, d) : 1;
+    if (keep == 0)
+        dcache_unhash(d);
+    if (keep != 1)
+        dentry_put(d);
+    return keep;
+}
 int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
                          struct dentry **out) {
     struct inode *dir = parent->inode;
@@ -246,11 +261,15 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, co
         return -LINUX_ENAMETOOLONG;
     if (dir->dead)
         return -LINUX_ENOENT;
-    if (!parent->sb->no_dcache && (*out = dcache_find(parent, name, len)))
-        return 0;
+    struct dentry *d = parent->sb->no_dcache ? NULL : dcache_find(parent, name, len);
+    int keep = d ? recheck(parent, d) : 0;
+    if (keep) {
+        *out = keep == 1 ? d : NULL;
+        return keep == 1 ? 0 : keep;
+    }
     if (!dir->ops->lookup)
         return -LINUX_ENOTDIR;
-    struct dentry *d = dentry_new(parent->sb, parent, name, len);
+    d = dentry_new(parent->sb, parent, name, len);
     if (!d)
         return -LINUX_ENOMEM;
     int err = dir->ops->lookup(dir, d, next);
@@ -267,6 +286,14 @@ int dcache_lookup(struct dentry *parent, const char *name, size_t len, const str
     if (parent->sb->no_dcache)
         return dcache_lookup_locked(parent, name, len, next, out);
     struct dentry *d = dcache_find(parent, name, len);
+    if (d && dir->ops->recheck) {
+        int keep = recheck(parent, d);
+        if (keep == 1)
+            *out = d;
+        if (keep)
+            return keep == 1 ? 0 : keep;
+        d = NULL;
+    }
     if (d && (!dir->ops->revalidate || dir->ops->revalidate(parent, d))) {
         *out = d;
         return 0;
@@ -392,17 +419,25 @@ static void drop_branch(struct vfs *v, struct dentry *d) {
     }
     dentry_put(d);
 }
+// The next one below top, parents before their children; NULL: that was the last.
+static struct dentry *next_below(struct dentry *d, const struct dentry *top) {
+    if (!list_empty(&d->children))
+        return list_first(&d->children, struct dentry, siblings);
+    while (d != top && d->siblings.next == &d->parent->children)
+        d = d->parent;
+    return d == top ? NULL : list_first(&d->siblings, struct dentry, siblings);
+}
 // All names of a file system that nobody has mounted any more.
 void dcache_drop_super(struct superblock *sb) {
     struct vfs *v = sb->vfs;
     struct list victims = LIST_INIT(victims);
-    struct dentry *d, *tmp;
+    struct dentry *d;
+    if (!sb->root)
+        return;
     lock_take(&v->dcache);
-    list_for_each_safe(d, tmp, &v->lru, lru)
-        if (d->sb == sb && ref_read(&d->refs) == 1) {
-            unhash_locked(v, d);
+    for (d = next_below(sb->root, sb->root); d; d = next_below(d, sb->root))
+        if (ref_read(&d->refs) == 1 && unhash_locked(v, d))
             list_add_tail(&victims, &d->lru);
-        }
     lock_drop(&v->dcache);
     while (!list_empty(&victims)) {
         d = list_first(&victims, struct dentry, lru);

@@ -441,6 +441,10 @@ int vfs_fsync(struct file *f, bool data_only) {
         return -LINUX_EINVAL;
     return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
 }
+int vfs_sync_fd(struct file *f) {
+    bool may = !(f->mode & FMODE_PATH) && inode_is_reg(f->inode);
+    return may && f->ops->sync_fd ? f->ops->sync_fd(f) : -1;
+}
 // RLIMIT_FSIZE, as inode_newsize_ok() of Linux has it: what lies within the size is never refused, and
 // KEEP_SIZE is no way past it where blocks are memory. (Disk file systems let that one pass, and these files
 // are the host's to bound.)

@@ -7,6 +7,8 @@
 #include "fs/core.h"
 #include "fs/notify.h"
 
+#define SUPER_BYTES 4096u  // what a file system is charged: its own, its root, what its kind adds
+
 uint64_t inode_next_ino(struct vfs *v) {
     return atomic_fetch_add_explicit(&v->next_ino, 1, memory_order_relaxed);
 }
@@ -52,6 +54,7 @@ static void super_unref(struct superblock *sb) {
     ns_put(sb->owner);
     free(sb->options);
     free(sb);
+    budget_give(&v->buffers, SUPER_BYTES);
     atomic_fetch_sub_explicit(&v->supers, 1, memory_order_relaxed);
 }
 void inode_put(struct inode *i) {
@@ -71,9 +74,13 @@ void inode_put(struct inode *i) {
 }
 
 struct superblock *super_new(struct vfs *v, const struct super_ops *ops, const char *type, uint64_t magic) {
-    struct superblock *sb = znew(struct superblock);
-    if (!sb)
+    if (!budget_take(&v->buffers, SUPER_BYTES))
         return NULL;
+    struct superblock *sb = znew(struct superblock);
+    if (!sb) {
+        budget_give(&v->buffers, SUPER_BYTES);
+        return NULL;
+    }
     ref_init(&sb->active, 1);
     ref_init(&sb->refs, 1);
     sb->ops = ops;

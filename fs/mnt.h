@@ -6,7 +6,8 @@
 #include "fs/core.h"
 #include "fs/mnt_ns.h"
 
-#define MOUNTS_MAX 100000u  // of all namespaces: /proc/sys/fs/mount-max
+#define MOUNTS_MAX  100000u  // of all namespaces: /proc/sys/fs/mount-max
+#define MOUNT_BYTES 1024u    // what one is charged
 
 // ---- One mount (mount.c) ----------------------------------------------------------------------------------
 // Without a lock. Not put on any tree yet, m is freed without its file system.

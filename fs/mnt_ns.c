@@ -32,9 +32,12 @@ struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner) {
 }
 
 void mnt_ns_changed(struct mnt_ns *ns) {
-    ns->changes++;
+    __atomic_fetch_add(&ns->changes, 1, __ATOMIC_SEQ_CST);  // mnt_ns_changes() has no lock
     waitq_wake(&ns->changed, LINUX_POLLPRI | LINUX_POLLERR);
 }
+
+uint64_t mnt_ns_changes(const struct mnt_ns *ns) { return __atomic_load_n(&ns->changes, __ATOMIC_SEQ_CST); }
+struct waitq *mnt_ns_waitq(struct mnt_ns *ns) { return &ns->changed; }
 
 struct mnt_ns *mnt_ns_get(struct mnt_ns *ns) {
     ns_get(&ns->ns);

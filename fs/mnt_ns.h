@@ -12,6 +12,9 @@
     (LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOSYMFOLLOW | \
      MOUNT_ATIME)
 #define MOUNT_ATIME_LOCKED LINUX_MS_STRICTATIME  // in locked_flags: those of times stay as they are
+// How often what is mounted has changed; no lock. And the queue that is told, for who has a reference.
+uint64_t mnt_ns_changes(const struct mnt_ns *ns);
+struct waitq *mnt_ns_waitq(struct mnt_ns *ns);
 struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
 void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
 struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed

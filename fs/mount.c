@@ -17,8 +17,10 @@ static void uncover(struct dentry *at) {
     atomic_fetch_sub(&at->mounts, 1);
     atomic_fetch_sub(&at->sb->covered, 1);
 }
+static void off_place(struct mount *parent, struct mount *m);
 static void mount_free(struct mount *m) {
     atomic_fetch_sub(&m->sb->vfs->nmounts, 1);
+    budget_give(&m->sb->vfs->buffers, MOUNT_BYTES);
     free(m->source);
     free(m);
 }
@@ -32,9 +34,7 @@ static void mount_end(struct mount *m, struct list *ends) {
     while (!list_empty(&m->children)) {
         struct mount *c = list_first(&m->children, struct mount, sibling);
         struct dentry *at = c->mountpoint;
-        list_del(&c->sibling);
-        uncover(at);
-        c->mountpoint = NULL;
+        off_place(m, c);
         dentry_put(at);
         if (ref_put(&c->refs))
             list_add_tail(ends, &c->link);
@@ -76,9 +76,11 @@ bool path_read_only(const struct path *p) {
 // Takes over sb's reference on success; root is borrowed.
 struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags,
                         const char *src) {
-    struct mount *m = znew(struct mount);
+    struct mount *m = budget_take(&v->buffers, MOUNT_BYTES) ? znew(struct mount) : NULL;
     char *source = m ? xstrdup(src ? src : "none") : NULL;
     if (!source) {
+        if (m)
+            budget_give(&v->buffers, MOUNT_BYTES);
         free(m);
         return NULL;
     }
@@ -109,15 +111,54 @@ bool mount_same_place(const struct dentry *a, const struct dentry *b) {
     }
     return true;
 }
+// Mounts on one mount are in the order of this. A name that something lies on is not renamed, and other
+// dentries of the same name (mount_same_place()) have the same one.
+static int place_order(const struct dentry *a, const struct dentry *b) {
+    if (a->sb != b->sb)
+        return (uintptr_t)a->sb < (uintptr_t)b->sb ? -1 : 1;
+    return (a->namehash > b->namehash) - (a->namehash < b->namehash);
+}
+// The first one that is not before that place.
+static struct rb_node *first_at(const struct mount *parent, const struct dentry *at) {
+    struct rb_node *found = NULL;
+    for (struct rb_node *n = parent->by_place.node; n;) {
+        bool before = place_order(rb_entry(n, struct mount, at_place)->mountpoint, at) < 0;
+        found = before ? found : n;
+        n = before ? n->right : n->left;
+    }
+    return found;
+}
 struct mount *mount_find_locked(struct mount *parent, struct dentry *at) {
-    struct mount *m;
     if (!atomic_load_explicit(&at->mounts, memory_order_relaxed) &&
         !(at->sb->no_dcache && atomic_load_explicit(&at->sb->covered, memory_order_relaxed)))
         return NULL;
-    list_for_each(m, &parent->children, sibling)
+    for (struct rb_node *n = first_at(parent, at); n; n = rb_next(n)) {
+        struct mount *m = rb_entry(n, struct mount, at_place);
         if (mount_same_place(m->mountpoint, at))
             return m;
+        if (place_order(m->mountpoint, at))
+            break;
+    }
     return NULL;
+}
+// Behind those that are at the same place: who came first is found.
+static void into_order(struct mount *parent, struct mount *m) {
+    struct rb_node **link = &parent->by_place.node, *up = NULL;
+    while (*link) {
+        up = *link;
+        bool before = place_order(m->mountpoint, rb_entry(up, struct mount, at_place)->mountpoint) < 0;
+        link = before ? &up->left : &up->right;
+    }
+    rb_insert(&parent->by_place, &m->at_place, up, link);
+}
+// m comes off its place: on nothing.
+static void off_place(struct mount *parent, struct mount *m) {
+    list_del(&m->sibling);
+    if (!m->mountpoint)
+        return;
+    rb_erase(&parent->by_place, &m->at_place);
+    uncover(m->mountpoint);
+    m->mountpoint = NULL;
 }
 void path_into_mounts(struct vfs *v, struct path *p) {
     for (;;) {
@@ -165,6 +206,7 @@ static void put_at(struct mount *m, struct path place) {
     atomic_fetch_add(&place.dentry->mounts, 1);
     atomic_fetch_add(&place.dentry->sb->covered, 1);
     list_add_tail(&place.mnt->children, &m->sibling);
+    into_order(place.mnt, m);
 }
 void mount_link(struct vfs *v, struct mount *m, struct path place, struct mnt_ns *ns) {
     LOCKED(&v->dcache);
@@ -177,12 +219,9 @@ void mount_link(struct vfs *v, struct mount *m, struct path place, struct mnt_ns
 }
 void mount_unlink(struct vfs *v, struct mount *m) {
     LOCKED(&v->dcache);
-    list_del(&m->sibling);
     m->left = (struct path){m->parent, m->mountpoint};
-    if (m->mountpoint)
-        uncover(m->mountpoint);
+    off_place(m->parent, m);
     m->parent = NULL;
-    m->mountpoint = NULL;
     if (m->ns)
         mount_exit(v, m);
 }
@@ -199,11 +238,8 @@ struct path mount_hang(struct vfs *v, struct mount *m, const struct path *to) {
     if (to->mnt)
         path_get(to);
     LOCKED(&v->dcache);
-    list_del(&m->sibling);
-    if (was.dentry)
-        uncover(was.dentry);
+    off_place(m->parent, m);
     m->parent = NULL;
-    m->mountpoint = NULL;
     if (to->mnt)
         put_at(m, *to);
     else
@@ -302,6 +338,19 @@ int64_t mount_root_text(struct mount *m, char *buf, size_t size) {
     size_t len = (size_t)(buf + size - b.p);
     memmove(buf, b.p, len);
     return (int64_t)len - 1;
+}
+void super_set_options(struct superblock *sb, char *text) {
+    char *was = text;
+    {
+        LOCKED(&sb->vfs->mounts_lock);
+        was = sb->options;
+        sb->options = text;
+    }
+    free(was);
+}
+bool super_has_option(struct superblock *sb, const char *text) {
+    LOCKED(&sb->vfs->mounts_lock);
+    return sb->options && strstr(sb->options, text);
 }
 int super_options(struct superblock *sb, char *buf, size_t size) {
     LOCKED(&sb->vfs->mounts_lock);

@@ -48,6 +48,8 @@ struct mount {
     struct list link, heard;    // [m] in whatever lists are worked on
     struct list children;       // [m] mounts that lie on this one
     struct list sibling;        // [m] in parent->children
+    struct rb_root by_place;    // [m] the same, by the names that they lie on
+    struct rb_node at_place;    // [m] in parent->by_place
     struct mnt_ns *ns;          // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
     struct path left;           // [m] owned: the place that it was taken off, to be put when no lock is held
     // [m] Propagation, mount_namespaces(7): all that share a group are in one ring

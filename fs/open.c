@@ -241,7 +241,9 @@ static int create(struct open_req *r, const struct path *parent, struct dentry *
     if (!dir->ops->create)
         return -LINUX_EACCES;
     r->created = true;
-    err = dir->ops->create(dir, d, LINUX_S_IFREG | mode_for_new(dir, mode & LINUX_S_IALLUGO, r->ctx), r->ctx);
+    struct vfs_ctx ctx = *r->ctx;
+    ctx.open_flags = r->flags;
+    err = dir->ops->create(dir, d, LINUX_S_IFREG | mode_for_new(dir, mode & LINUX_S_IALLUGO, &ctx), &ctx);
     if (!err)
         notify_created(dir, d);
     return err;
@@ -259,7 +261,7 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
             return found;
         return path_read_only(&w->cur) ? -LINUX_EROFS : -LINUX_EACCES;
     }
-    if (!dir->ops->revalidate)
+    if (!dir->ops->revalidate && !dir->ops->recheck)
         *d = dcache_find(parent, w->last, w->last_len);
     if (*d && (*d)->inode)
         return 0;
@@ -286,6 +288,8 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
         dentry_put(d);
         return err;
     }
+    const struct super_ops *sops = d->inode->sb->ops;
+    r->created |= sops->made && sops->made(d->inode);
     if (!r->created && (r->flags & LINUX_O_EXCL)) {
         dentry_put(d);
         return -LINUX_EEXIST;

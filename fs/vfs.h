@@ -50,6 +50,7 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
     struct path root, cwd;
     uint32_t umask;
     uint64_t fsize_limit;  // RLIMIT_FSIZE; writes beyond fail with EFBIG (the sentry adds SIGXFSZ)
+    unsigned open_flags;   // of the open(2) that makes a file, for inode_ops.create; else 0
     void *task;            // for procfs ("self") and fifos only: opaque here
 };
 
@@ -120,6 +121,9 @@ struct inode_ops {
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *parent, struct dentry *d);
+    // The same for file systems whose names change by others (mqueue), or that wait for others (fs/fuse/ask.h):
+    // 1: keep, 0: look it up anew, or an error. Asked with the directory's lock held, too.
+    int (*recheck)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
@@ -165,6 +169,9 @@ struct file_ops {
     uint32_t (*async)(struct file *f);
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
     int (*fsync)(struct file *f, bool data_only);
+    // The host descriptor whose fsync(2) is all that this file's is (borrowed; valid while the file is open),
+    // or -1. NULL: -1.
+    int (*sync_fd)(struct file *f);
     int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
     // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
     // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
@@ -182,6 +189,7 @@ struct super_ops {
     int (*statfs)(struct superblock *sb, struct linux_statfs *out);
     void (*shutdown)(struct superblock *sb);  // no mount is left: drop what keeps inodes alive. May be NULL
     void (*kill)(struct superblock *sb);  // free priv; all inodes are gone
+    bool (*made)(struct inode *i);        // this very call has made it, before it had to wait. May be NULL
 };
 
 struct superblock {
@@ -328,6 +336,8 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 int64_t mount_root_text(struct mount *m, char *buf, size_t size);
 // For /proc/mounts, each option after a comma. The length; 0: none.
 int super_options(struct superblock *sb, char *buf, size_t size);
+void super_set_options(struct superblock *sb, char *text);  // taken over
+bool super_has_option(struct superblock *sb, const char *text);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component
@@ -430,6 +440,7 @@ uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
 int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 int vfs_fsync(struct file *f, bool data_only);
+int vfs_sync_fd(struct file *f);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);
 #define VFS_MMAP_ANON (-4096)  // an answer of it: map anonymous memory instead (/dev/zero)
@@ -483,6 +494,7 @@ void super_put(struct superblock *sb);
 struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken over */);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
+void dentry_name(struct dentry *d, char name[LINUX_NAME_MAX + 1]);  // as it is at this moment
 void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
 // Adds a child that another answer brought along (i NULL: a negative one), unless the name is known already.
 // The directory's lock is held, or nobody else has the directory yet. Returns it, referenced, or NULL.

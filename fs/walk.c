@@ -104,7 +104,7 @@ static int child_of(struct walk *w, const char *name, size_t len, struct dentry 
     struct dentry *dir = w->cur.dentry;
     if (len > LINUX_NAME_MAX)
         return -LINUX_ENAMETOOLONG;
-    if (dir->sb->no_dcache || dir->inode->ops->revalidate)
+    if (dir->sb->no_dcache || dir->inode->ops->revalidate || dir->inode->ops->recheck)
         return child_slow(w, name, len, out);
     *out = dcache_find_locked(dir, name, len, name_hash(w->vfs, name, len));
     return *out ? 0 : child_slow(w, name, len, out);

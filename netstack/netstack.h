@@ -116,8 +116,10 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
 void netif_remove(struct netif *nif);
 uint32_t netif_index(const struct netif *nif);
 struct netif *netstack_loopback(struct netstack *ns);
-// A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
+// A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum;
+// NS_FOLLOWS: its datagram and that of the frame before were sent as one.
 #define NS_CSUM_GOOD 1u
+#define NS_FOLLOWS   2u
 int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
 // Frames that came in together, in their order: TCP segments that continue each other are taken as one (GRO),
 // and what all of them together call for, acknowledgements above all, is sent after the last. Nobody writes
@@ -317,6 +319,8 @@ struct ns_extra {
     int ttl, tos;          // sent, -1: the socket's
     uint64_t when;         // received: by the stack's clock
     uint32_t frag;         // received in fragments: the longest of these, headers included; else 0
+    bool follows;          // sent: continues the datagram before, which was as long (UDP_SEGMENT)
+    uint16_t joined;       // received: several of that size are one (NS_OPT_UDP_GRO); else 0
 };
 // x: or NULL; a stream has none
 int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
@@ -328,6 +332,7 @@ enum ns_error_origin {  // SO_EE_ORIGIN_* of Linux
     NS_ERROR_LOCAL = 1,
     NS_ERROR_ICMP = 2,
     NS_ERROR_ICMP6 = 3,
+    NS_ERROR_SENT = 4,  // when something was sent
     NS_ERROR_ZEROCOPY = 5
 };
 struct ns_error {
@@ -337,6 +342,7 @@ struct ns_error {
     struct ns_ip offender;  // who said so
     struct ns_addr dst;     // where the packet was to go
     uint32_t netif;         // where the error came in, or 0
+    uint64_t when;          // of NS_ERROR_SENT: its user's
 };
 // The first of the queue, with the bytes that it quotes: how many these are, or -EAGAIN.
 int64_t ns_recv_error(struct ns_sock *s, struct ns_io *io, struct ns_error *e);
@@ -381,6 +387,22 @@ int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 // interface where they did (NULL: where packets to it go; on leaving: any). Closing leaves.
 int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// A group's senders: all but those named (IP_BLOCK_SOURCE), or those alone (IP_ADD_SOURCE_MEMBERSHIP).
+#define NS_SOURCES4 10  // Linux: igmp_max_msf
+#define NS_SOURCES6 64  // Linux: mld_max_msf
+struct ns_sources {
+    bool exclude;
+    unsigned n;
+    struct ns_ip ip[NS_SOURCES6];
+};
+// One more, or one less; errors as Linux': EINVAL when the group was joined the other way, EADDRNOTAVAIL when
+// it was there or was not, ENOBUFS when there are as many as may be. Who heard one sender alone, and leaves
+// it, leaves the group.
+int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
+                     const struct ns_ip *source);
+int ns_set_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_sources *f);
+int ns_get_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, struct ns_sources *out);
 // Groups that somebody on an interface has joined, one by one: -ENODEV beyond the last.
 struct ns_group {
     struct ns_ip ip;
@@ -415,6 +437,7 @@ enum ns_option {
     NS_OPT_RECVERR6,        // likewise of IPv6
     NS_OPT_NO_CHECK6_TX,    // of UDP over IPv6: sent without a checksum (RFC 6935)
     NS_OPT_NO_CHECK6_RX,    // and received
+    NS_OPT_UDP_GRO,         // of UDP: datagrams that were sent as one are read as one
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off
@@ -465,6 +488,7 @@ struct ns_sock_info {
     struct ns_addr local, remote;  // local of a packet socket: its interface in scope, its protocol in port
     size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
     uint32_t owner;
+    bool v6only;
     void *user;  // the argument of ns_on_ready(); NULL: nobody holds it
     unsigned
         timer;  // what a timer of TCP is about: 0 none, 1 retransmission, 2 keepalive, 3 TIME-WAIT, 4 probe

@@ -35,15 +35,16 @@ static bool is_fs(const char *path, long magic) {
 }
 static bool unified(void) { return is_fs(BASE, CGROUP2_SUPER_MAGIC); }
 
-// The directories of all hierarchies that are there, one after the other: i is 0, 1, 2 ...
-static bool hierarchy(size_t i, char *dir, size_t size) {
-    if (unified()) {
+// The directories of all hierarchies that are there, one after the other; *at is 0 before the first.
+static bool next_hierarchy(size_t *at, char *dir, size_t size) {
+    if (*at == 0 && unified()) {
         snprintf(dir, size, "%s", BASE);
-        return i == 0;
+        *at = NV1;
+        return true;
     }
-    for (size_t k = 0, seen = 0; k < NV1; k++) {
-        snprintf(dir, size, "%s/%s", BASE, v1_controllers[k]);
-        if (is_fs(dir, CGROUP_SUPER_MAGIC) && seen++ == i)
+    while (*at < NV1) {
+        snprintf(dir, size, "%s/%s", BASE, v1_controllers[(*at)++]);
+        if (is_fs(dir, CGROUP_SUPER_MAGIC))
             return true;
     }
     return false;
@@ -75,10 +76,11 @@ static void inherit(const char *parent, const char *dir) {
     static const char *const sets[] = {"cpuset.cpus", "cpuset.mems"};
     static const char *const on[] = {"+memory", "+pids", "+cpu", "+cpuset", "+io"};
     char text[1024];
-    for (size_t i = 0; !unified() && i < 2; i++)
+    bool two = unified();
+    for (size_t i = 0; !two && i < 2; i++)
         if (get(dir, sets[i], text, sizeof text) && !*text && get(parent, sets[i], text, sizeof text))
             put(dir, sets[i], text);
-    for (size_t i = 0; unified() && i < sizeof on / sizeof on[0]; i++)
+    for (size_t i = 0; two && i < sizeof on / sizeof on[0]; i++)
         put(parent, "cgroup.subtree_control", on[i]);
 }
 
@@ -139,7 +141,7 @@ int cgroup_make(const struct oci *o, const char *wanted, const char *id, char **
     char *name cleanup_free = cgroup_name(wanted, id, e);
     if (!name)
         return -1;
-    for (size_t i = 0; hierarchy(i, dir, sizeof dir); i++) {
+    for (size_t at = 0; next_hierarchy(&at, dir, sizeof dir);) {
         int err = make_in(dir, name);
         if (err == 0)
             continue;
@@ -152,14 +154,15 @@ int cgroup_make(const struct oci *o, const char *wanted, const char *id, char **
         }
         return error_errno(e, -err, "cgroup %s%s", dir, name);
     }
-    *path = hierarchy(0, dir, sizeof dir) ? take_ptr(name) : NULL;
+    size_t first = 0;
+    *path = next_hierarchy(&first, dir, sizeof dir) ? take_ptr(name) : NULL;
     return 0;
 }
 
 int cgroup_add(const char *path, pid_t pid, struct error *e) {
     char base[PATH_SIZE / 2], dir[PATH_SIZE], text[16];
     snprintf(text, sizeof text, "%d", (int)pid);
-    for (size_t i = 0; path && hierarchy(i, base, sizeof base); i++) {
+    for (size_t at = 0; path && next_hierarchy(&at, base, sizeof base);) {
         snprintf(dir, sizeof dir, "%s%s", base, path);
         int err = put(dir, "cgroup.procs", text);
         if (err < 0)
@@ -199,7 +202,7 @@ int cgroup_remove(const char *path, struct error *e) {
     if (!path)
         return 0;
     cgroup_freeze(path, false, &unused);
-    for (size_t i = 0; hierarchy(i, base, sizeof base); i++) {
+    for (size_t at = 0; next_hierarchy(&at, base, sizeof base);) {
         snprintf(dir, sizeof dir, "%s%s", base, path);
         int err = remove_dir(dir);
         if (err < 0)

@@ -8,6 +8,7 @@
 #include "oci/launch.h"
 #include "oci/limits.h"
 #include "oci/net.h"
+#include "oci/opt.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -84,6 +85,7 @@ static const char usage[] =
     "                          at most so much in and out of each link, as 100mbit (default: no limit)\n"
     "  --pcap FILE             write what passes the links to FILE (pcapng), at most\n"
     "  --pcap-size SIZE        so much of it (default: 64M)\n"
+    "  --stdin FILE            what CMD reads, instead of the caller's standard input\n"
     "  --json[=FILE]           at the end one line that says how it went, on stderr or appended to FILE\n"
     "  --strace                show each system call on stderr\n"
     "  --verbose               say which platform was chosen and why, and what confines it\n\n"
@@ -104,6 +106,16 @@ static int parse_platform(struct do_options *o, const char *value) {
             return 0;
         }
     return bad("--platform", value, "is not auto, seccomp or ptrace");
+}
+
+static int parse_stdin(struct do_options *o, const char *value) {
+    struct error e;
+    if (take_stdin(value, &e) < 0) {
+        log_error("do: %s", e.text);
+        return SENTRY_EXIT_FAILED;
+    }
+    o->config.stdio_closed &= ~1u;
+    return 0;
 }
 
 static int parse_fast_calls(struct do_options *o, const char *value) {
@@ -209,6 +221,8 @@ static int parse_option(struct do_options *o, int option, char *value) {
     case 'Z':
         o->net_words.pcap_size = value;
         return 0;
+    case 'I':
+        return parse_stdin(o, value);
     case 'j':
         o->json = value ? value : "";
         return 0;
@@ -246,14 +260,14 @@ static int parse_option(struct do_options *o, int option, char *value) {
 
 static int parse_options(struct do_options *o, int argc, char **argv) {
     struct option options[32] = {
-        {"platform", required_argument, NULL, 'p'},   {"bind", required_argument, NULL, 'b'},
-        {"cwd", required_argument, NULL, 'c'},        {"env", required_argument, NULL, 'e'},
-        {"hostname", required_argument, NULL, 'n'},   {"strace", no_argument, NULL, 's'},
-        {"verbose", no_argument, NULL, 'v'},          {"help", no_argument, NULL, 'h'},
-        {"fast-calls", required_argument, NULL, 'f'}, {"json", optional_argument, NULL, 'j'},
-        {"net", required_argument, NULL, 'N'},        {"net-rx-rate", required_argument, NULL, 'R'},
+        {"platform", required_argument, NULL, 'p'},    {"bind", required_argument, NULL, 'b'},
+        {"cwd", required_argument, NULL, 'c'},         {"env", required_argument, NULL, 'e'},
+        {"hostname", required_argument, NULL, 'n'},    {"strace", no_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},           {"help", no_argument, NULL, 'h'},
+        {"fast-calls", required_argument, NULL, 'f'},  {"json", optional_argument, NULL, 'j'},
+        {"net", required_argument, NULL, 'N'},         {"net-rx-rate", required_argument, NULL, 'R'},
         {"net-tx-rate", required_argument, NULL, 'T'}, {"pcap", required_argument, NULL, 'P'},
-        {"pcap-size", required_argument, NULL, 'Z'},
+        {"pcap-size", required_argument, NULL, 'Z'},   {"stdin", required_argument, NULL, 'I'},
     };
     size_t n = 0;
     while (options[n].name)
@@ -317,6 +331,32 @@ static int make_net(struct do_options *o) {
     return 0;
 }
 
+// Our own, not what the host's root shows inside.
+static bool is_system(const char *path) {
+    return !strncmp(path, "/dev", 4) || !strncmp(path, "/proc", 5) || !strncmp(path, "/sys", 4);
+}
+
+// How many first entries of PATH do not have the program: a look each, where the sentry needs a message to the gofer. With binds
+// the tree inside is another one.
+static unsigned missing_in_path(const struct do_options *o) {
+    const char *name = o->config.process.argv[0], *dir = "";
+    unsigned n = 0;
+    for (unsigned i = 0; i < o->nenv; i++)
+        if (!strncmp(o->env[i], "PATH=", 5))
+            dir = o->env[i] + 5;
+    if (o->nbinds || !*name || strchr(name, '/'))
+        return 0;
+    for (; *dir == '/' && !is_system(dir); n++) {
+        size_t len = strcspn(dir, ":");
+        char path[PATH_MAX];
+        if (snprintf(path, sizeof path, "%.*s/%s", (int)len, dir, name) >= (int)sizeof path ||
+            access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+            break;
+        dir += len + (dir[len] == ':');
+    }
+    return n;
+}
+
 static void show_end(const char *where, const struct ended *d) {
     json_t *j = ended_json(d);
     char *line = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
@@ -349,6 +389,7 @@ int cmd_do(int argc, char **argv) {
     c->mounts = o->mounts;
     c->nmounts = NSYSTEM + o->nbinds;
     p->envp = o->env;
+    p->path_skip = missing_in_path(o);
     if (!p->cwd)
         p->cwd = getcwd(o->cwd, sizeof o->cwd) ? o->cwd : "/";
     p->uid = geteuid();

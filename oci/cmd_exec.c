@@ -204,7 +204,7 @@ int cmd_exec(struct oci *o, int argc, char **argv, struct error *e) {
         "exec [--detach] [--tty] [--process FILE] [--pid-file FILE] [--console-socket PATH] [--cwd DIR] "
         "[--env K=V] [--user UID[:GID]] [--preserve-fds N] ID [CMD [ARGS]]";
     int at = opt_parse(argc, argv, opts, usage, 1, 1 << 20, e);
-    if (at < 0 || keep_fds(x.preserve, &x.more_fds, e) < 0)
+    if (at < 0 || keep_fds(x.preserve, 0, &x.more_fds, e) < 0)
         return -1;
     struct container c;
     int err = container_load(o, argv[at], false, &c, e);

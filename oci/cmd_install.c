@@ -55,7 +55,7 @@ static int write_file(const char *file, const char *text, mode_t mode, struct er
     snprintf(temporary, sizeof temporary, "%s.new-%d", file, (int)getpid());
     int fd cleanup_close = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = strlen(text);
-    if (fd >= 0 && write(fd, text, n) == (ssize_t)n && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
+    if (fd >= 0 && write_whole(fd, text, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
         rename(temporary, file) == 0)
         return 0;
     error_errno(e, errno, "install: %s", file);

@@ -52,14 +52,16 @@ static int run(const struct oci *o, const char *id, const struct run *r, struct 
 }
 
 int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
-    const char *limits[16] = {NULL}, *preserve = NULL;
-    struct run r = {.create.limits = limits};
+    const char *limits[16] = {NULL}, *preserve = NULL, *input = NULL;
+    struct run r = {.create.limits = limits, .create.listen_fds = listen_fds()};
     struct opt opts[32] = {
         {"bundle", 'b', OPT_TEXT, &r.create.bundle},
         {"pid-file", 0, OPT_TEXT, &r.create.pid_file},
         {"console-socket", 0, OPT_TEXT, &r.create.console_socket},
         {"detach", 'd', OPT_FLAG, &r.detach},
         {"keep", 0, OPT_FLAG, &r.keep},
+        {"overlay", 0, OPT_TEXT, &r.create.overlay},
+        {"stdin", 0, OPT_TEXT, &input},
         {"preserve-fds", 0, OPT_TEXT, &preserve},
         {"no-pivot", 0, OPT_SKIP, NULL},
         {"no-new-keyring", 0, OPT_SKIP, NULL},
@@ -78,11 +80,12 @@ int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
         opts[n++] = (struct opt){limit_names[i], 0, OPT_TEXT, &limits[i]};
     static const char usage[] =
         "run [--bundle DIR] [--detach] [--keep] [--pid-file FILE] [--console-socket PATH] "
-        "[--preserve-fds N] [--json[=FILE]] "
+        "[--preserve-fds N] [--overlay none|memory] [--stdin FILE] [--json[=FILE]] "
         "[--memory BYTES] [--pids N] [--cpus N] [--cpu-time S] [--disk BYTES] [--files N] "
         "[--output-bytes BYTES] [--timeout S] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
-    if (at < 0 || keep_fds(preserve, &r.create.more_fds, e) < 0)
+    if (at < 0 || take_stdin(input, e) < 0 ||
+        keep_fds(preserve, r.create.listen_fds, &r.create.more_fds, e) < 0)
         return -1;
     r.create.keeps_terminal = !r.detach;
     return run(o, argv[at], &r, e);

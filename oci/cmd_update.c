@@ -9,7 +9,6 @@
 #include "oci/json.h"
 #include "oci/limits.h"
 #include "oci/opt.h"
-#include "oci/pod.h"
 #include "oci/state.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +99,7 @@ int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
         err = need_cgroup(&c, j, e);
     if (err == 0 && c.cgroup)
         err = cgroup_apply(o, c.cgroup, j, e);
-    if (err == 0 && !pod_sandbox(c.annotations))  // the sentry's limits are the pod's
+    if (err == 0)
         err = tell_sentry(&c, j, e);
     container_close(&c);
     json_decref(j);

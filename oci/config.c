@@ -77,15 +77,23 @@ static const struct {
 } devices[] = {{"/dev/null", 1, 3},    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7},    {"/dev/random", 1, 8},
                {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},  {"/dev/console", 5, 1}, {"/dev/ptmx", 5, 2}};
 
+const char *config_device(unsigned major, unsigned minor) {
+    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+        if ((unsigned)devices[i].major == major && (unsigned)devices[i].minor == minor)
+            return devices[i].path;
+    return NULL;
+}
+
 static int read_device(const struct config *c, json_t *j, struct error *e) {
-    const char *path = text_of(j, "path"), *type = text_of(j, "type");
+    const char *path = text_of(j, "path"), *type = text_of(j, "type"), *its = NULL;
     int64_t major = 0, minor = 0;
     json_whole(json_object_get(j, "major"), &major);
     json_whole(json_object_get(j, "minor"), &minor);
-    for (size_t i = 0; path && type && i < sizeof devices / sizeof devices[0]; i++)
-        if (!strcmp(path, devices[i].path) && (*type == 'c' || *type == 'u') && major == devices[i].major &&
-            minor == devices[i].minor)
-            return 0;
+    if (type && (*type == 'c' || *type == 'u') && major >= 0 && major <= UINT32_MAX && minor >= 0 &&
+        minor <= UINT32_MAX)
+        its = config_device((unsigned)major, (unsigned)minor);
+    if (its && path && path[0] == '/')
+        return 0;  // elsewhere than in every sandbox: mounts_parse()
     return error_set(e, "%s: linux.devices: %.128s: no device of the host is given to a sandbox", c->file,
                      path ? path : "(no path)");
 }
@@ -129,6 +137,14 @@ static int read_linux(const struct oci *o, struct config *c, struct error *e) {
 }
 
 // ---- The whole --------------------------------------------------------------------------------------------
+#define OVERLAY "dev.picket.overlay"
+
+int config_set_overlay(struct config *c, const char *text) {
+    c->in_memory = !strcmp(text, "memory");
+    c->roots[0].writable = !c->readonly && !c->in_memory;
+    return c->in_memory || !strcmp(text, "none") ? 0 : -1;
+}
+
 static int read_root(struct config *c, bool look, struct error *e) {
     const char *path = text_of(c->json, "root.path");
     struct stat st;
@@ -150,7 +166,10 @@ static int read_root(struct config *c, bool look, struct error *e) {
     c->readonly = json_is_true(config_get(c->json, "root.readonly"));
     c->roots[0] = (struct gofer_root){c->rootfs, !c->readonly};
     c->nroots = 1;
-    return 0;
+    const char *overlay = json_string_value(json_object_get(config_get(c->json, "annotations"), OVERLAY));
+    return overlay && config_set_overlay(c, overlay) < 0
+               ? bad(c, "annotations: " OVERLAY, "is not none or memory", e)
+               : 0;
 }
 
 static int read_all(const struct oci *o, struct config *c, bool look, struct error *e) {

@@ -17,6 +17,7 @@ struct process_config {
     bool terminal;
     unsigned rows, cols;  // of the terminal; 0: not given
     char *home;           // owned: what envp has of it; NULL: it came with one
+    char listens[24];     // the same of LISTEN_FDS
 };
 
 enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, START_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
@@ -28,6 +29,7 @@ struct config {
     struct process_config process;
     const char *hostname, *domainname;  // NULL: not given
     bool readonly;
+    bool in_memory;               // what is written to the root stays in the sandbox's memory
     struct sentry_mount *mounts;  // owned; sorted; targets are cleaned and owned
     unsigned nmounts;
     struct gofer_root roots[GOFER_ROOTS_MAX];  // host_path: owned, but for the first
@@ -50,9 +52,16 @@ void config_free(struct config *c);
 // The process of `exec`: an object like config.json's "process". `j` must live as long as the result.
 int process_parse(const struct oci *o, json_t *j, const char *file, const char *at, struct process_config *p,
                   struct error *e);
+// --overlay, and its annotation: "memory", or "none". 0, or -1: it is neither.
+int config_set_overlay(struct config *c, const char *text);
 // HOME is what the /etc/passwd below rootfs says of the user, else "/", unless the environment has one.
 int process_set_home(struct process_config *p, const char *rootfs, struct error *e);
+// The program gets n sockets that somebody listens on, from descriptor 3 on, and is told as sd_listen_fds(3)
+// has it.
+int process_add_listens(struct process_config *p, unsigned n, struct error *e);
 void process_free(struct process_config *p);
+// Where a sandbox has the character device of that number; NULL: it has none.
+const char *config_device(unsigned major, unsigned minor);
 // "a.b.c" below j, NULL when it is not there or null.
 json_t *config_get(json_t *j, const char *path);
 

@@ -44,7 +44,7 @@ static int keep_config(const struct container *c, const struct config *config, s
     int fd cleanup_close =
         openat(c->dir, "config.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = text ? strlen(text) : 0;
-    if (!text || fd < 0 || write(fd, text, n) != (ssize_t)n)
+    if (!text || fd < 0 || !write_whole(fd, text, n))
         return error_errno(e, text ? errno : ENOMEM, "container %s: keeping config.json", c->id);
     return 0;
 }
@@ -146,12 +146,17 @@ int create_container(const struct oci *o, const char *id, const struct create_op
         return -1;
     config.process.what.more_fds = opts->more_fds;
     pod_limits(config_get(config.json, "annotations"), &config.limits);
-    if (pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
+    if (opts->overlay && config_set_overlay(&config, opts->overlay) < 0) {
+        config_free(&config);
+        return error_set(e, "--overlay '%.64s' is not none or memory", opts->overlay);
+    }
+    int err = opts->listen_fds ? process_add_listens(&config.process, opts->listen_fds, e) : 0;
+    if (err < 0 || pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);
         return -1;
     }
     mode_t mask = umask(0);  // places have the modes that are asked for
-    int err = config.readonly ? mounts_make_places(&config, e) : 0;
+    err = config.readonly && !config.in_memory ? mounts_make_places(&config, e) : 0;
     umask(mask);
     if (err < 0 || container_create(o, id, c, e) < 0) {
         container_close(c);

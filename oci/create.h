@@ -6,8 +6,10 @@
 
 struct create_options {
     const char *bundle, *pid_file, *console_socket;  // NULL: the current directory, none, none
+    const char *overlay;                             // NULL: as config.json says
     const char *const *limits;  // one for each of limit_names, NULL: as in config.json; or NULL
-    unsigned more_fds;          // descriptors that the program is given, from 3 on
+    unsigned more_fds;          // descriptors that the program is given, from 3 on; the first of them are
+    unsigned listen_fds;        // ... sockets of which LISTEN_FDS tells it
     bool keeps_terminal;  // run in the foreground: without a console socket the caller's own terminal will do
 };
 

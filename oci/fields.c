@@ -135,9 +135,10 @@ static int check(const struct walk *w, json_t *j, const char *path) {
         return 0;
     if (!is_type(j, f->type))
         return error_set(w->e, "%s: %s: is not %s", w->file, path, type_name(f->type));
-    if (f->treatment == REFUSED && asks(j))
+    bool wants = f->type == MAP ? json_object_size(j) > 0 : asks(j);  // a name alone can be a wish
+    if (f->treatment == REFUSED && wants)
         return error_set(w->e, "%s: %s: is not supported: %s", w->file, path, f->note);
-    if (f->treatment == WARNED && asks(j))
+    if (f->treatment == WARNED && wants)
         warn(w, path, f->note);
     return f->type == ANY ? 0 : check_below(w, j, path, f->type == MAP);
 }

@@ -107,6 +107,14 @@ static void hand_on(struct self *s) {
     }
 }
 
+static void take_cause(struct self *s, const struct control_end *m) {
+    s->meter.ended = true;
+    s->meter.end = (struct report_end){.kind = REPORT_END,
+                                       .cause = m->cause < END_CAUSES_N ? m->cause : END_HOST,
+                                       .memory_kills = m->memory_kills,
+                                       .memory_peak = m->memory_peak};
+}
+
 // A message of the sandbox's; false: there will be none any more.
 static bool take_message(struct self *s) {
     union {
@@ -130,6 +138,8 @@ static bool take_message(struct self *s) {
     } else if (m.head.kind == CONTROL_END && n == (ssize_t)sizeof m.end && !s->told) {
         s->told = true;
         s->status = control_wait_status(m.end.wait_status);
+        if (m.end.cause != END_NONE && s->meter.fd < 0)  // a pod's container: no report comes
+            take_cause(s, &m.end);
     }
     return true;
 }
@@ -242,7 +252,7 @@ static void fill_config(const struct oci *o, const struct config *config,
         .process = config->process.what,
         .hostname = config->hostname ? config->hostname : "picket",
         .domainname = config->domainname,
-        .write_through = true,
+        .write_through = !config->in_memory,
         .root_readonly = config->readonly,
         .main_is_1 = true,
         .mounts = config->mounts,

@@ -142,7 +142,7 @@ static void tell_memory(struct meter *m, bool exact) {
     struct report_memory *r cleanup_free = malloc(sizeof *r + REPORT_PROCESSES_MAX * sizeof r->of[0]);
     if (!r)
         return;
-    *r = (struct report_memory){.kind = REPORT_MEMORY};
+    *r = (struct report_memory){.kind = REPORT_MEMORY, .exact = exact};
     add(r, m->proc, m->sentry, false);
     if (r->n)
         r->of[0].pid = REPORT_SENTRY;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define TARGET_MAX 4096u
@@ -51,13 +52,14 @@ static unsigned depth(const char *path) {
 }
 
 // ---- Options ----------------------------------------------------------------------------------------------
+// With an r before it: of all below, too; what lies below a bind's source belongs to the one mount here.
 static const struct {
     const char *name;
     unsigned set, clear;
 } flag_options[] = {
-    {"ro", LINUX_MS_RDONLY, 0},     {"rw", 0, LINUX_MS_RDONLY},     {"rro", LINUX_MS_RDONLY, 0},
-    {"nosuid", LINUX_MS_NOSUID, 0}, {"suid", 0, LINUX_MS_NOSUID},   {"nodev", LINUX_MS_NODEV, 0},
-    {"dev", 0, LINUX_MS_NODEV},     {"noexec", LINUX_MS_NOEXEC, 0}, {"exec", 0, LINUX_MS_NOEXEC},
+    {"ro", LINUX_MS_RDONLY, 0},     {"rw", 0, LINUX_MS_RDONLY},   {"nosuid", LINUX_MS_NOSUID, 0},
+    {"suid", 0, LINUX_MS_NOSUID},   {"nodev", LINUX_MS_NODEV, 0}, {"dev", 0, LINUX_MS_NODEV},
+    {"noexec", LINUX_MS_NOEXEC, 0}, {"exec", 0, LINUX_MS_NOEXEC},
 };
 
 struct options {
@@ -113,7 +115,8 @@ static bool take_value(struct sentry_mount *m, const char *text, bool *bad) {
 static bool take_option(struct options *o, const char *text) {
     bool bad = false;
     for (size_t i = 0; i < sizeof flag_options / sizeof flag_options[0]; i++)
-        if (!strcmp(text, flag_options[i].name)) {
+        if (!strcmp(text + (text[0] == 'r' && strcmp(text, "ro") && strcmp(text, "rw")),
+                    flag_options[i].name)) {
             o->m->flags = (o->m->flags | flag_options[i].set) & ~flag_options[i].clear;
             return true;
         }
@@ -135,12 +138,24 @@ static int bad(const struct reader *r, const struct sentry_mount *m, const char 
     return error_set(r->e, "%s: mounts: %s: %s", r->c->file, m->target, why);
 }
 
+static bool maps_ids(const char *option) { return !strcmp(option, "idmap") || !strcmp(option, "ridmap"); }
+
 // The gofer's root for a path of the host; -1: there are too many.
 static int add_root(struct config *c, char *path, bool writable) {
     if (!path || c->nroots == GOFER_ROOTS_MAX)
         return -1;
     c->roots[c->nroots] = (struct gofer_root){path, writable};
     return c->nroots++;
+}
+
+// A device that every sandbox has is its own; of no other is there anything inside.
+static int read_device(const struct reader *r, struct sentry_mount *m, const struct stat *st) {
+    const char *its = S_ISCHR(st->st_mode) ? config_device(major(st->st_rdev), minor(st->st_rdev)) : NULL;
+    if (!its)
+        return bad(r, m, "the source is a device: none of the host is given to a sandbox");
+    m->kind = SENTRY_DEVICE;
+    m->source = its;
+    return 0;
 }
 
 static int read_bind(const struct reader *r, struct sentry_mount *m, const char *source) {
@@ -157,10 +172,13 @@ static int read_bind(const struct reader *r, struct sentry_mount *m, const char 
         free(path);
         return -1;
     }
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
         free(path);
-        return bad(r, m, "the source is neither a directory nor a regular file");
+        return read_device(r, m, &st);
     }
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        oci_warn(r->o, "%s: mounts: %s: a socket or pipe of the host can be seen there, and not be used",
+                 r->c->file, m->target);
     int root = add_root(r->c, path, !(m->flags & LINUX_MS_RDONLY));
     if (root < 0) {
         free(path);
@@ -199,7 +217,7 @@ static int read_tmpfs(const struct reader *r, struct sentry_mount *m) {
     return m->copy_up ? read_copy_up(r, m) : 0;
 }
 
-// LIMIT: mqueue is an empty directory; a cgroup of v1 is shown as v2.
+// LIMIT: mqueue is an empty directory in a container at first; a cgroup of v1 is shown as v2.
 static const struct {
     const char *name;
     enum sentry_mount_kind kind;
@@ -243,6 +261,9 @@ static int read_mount(const struct reader *r, json_t *j, struct sentry_mount *m)
         if (!take_option(&o, json_string_value(option)))
             return error_set(r->e, "%s: mounts: %s: option '%.64s' has a value that cannot be used",
                              r->c->file, m->target, json_string_value(option));
+    json_array_foreach(json_object_get(j, "options"), i, option)
+        if (maps_ids(json_string_value(option)))
+            return bad(r, m, "option idmap: no mounts with mapped ids");
     if (!strcmp(m->target, "/"))
         return bad(r, m, "a mount on the root");
     return read_type(r, m, type ? type : "bind", source, o.bind);
@@ -283,14 +304,37 @@ static int add_paths(const struct reader *r, const char *field, enum sentry_moun
     return 0;
 }
 
+// Those of linux.devices that every sandbox has, where it has them not.
+static int add_devices(const struct reader *r) {
+    size_t i;
+    json_t *j;
+    json_array_foreach(config_get(r->c->json, "linux.devices"), i, j) {
+        int64_t major = 0, minor = 0;
+        json_whole(json_object_get(j, "major"), &major);
+        json_whole(json_object_get(j, "minor"), &minor);
+        const char *its = config_device((unsigned)major, (unsigned)minor);
+        struct sentry_mount m = {.kind = SENTRY_DEVICE, .source = its};
+        m.target = clean_path(json_string_value(json_object_get(j, "path")));
+        if (!m.target)
+            return error_set(r->e, "%s: linux.devices: a path is too long", r->c->file);
+        if (strcmp(m.target, its) != 0)
+            r->c->mounts[r->c->nmounts++] = m;
+        else
+            free((void *)m.target);
+    }
+    return 0;
+}
+
 int mounts_parse(const struct oci *o, struct config *c, bool look, struct error *e) {
     const struct reader r = {o, c, look, e};
     json_t *list = config_get(c->json, "mounts"), *j;
-    size_t i, others = json_array_size(config_get(c->json, "linux.maskedPaths")) +
-                       json_array_size(config_get(c->json, "linux.readonlyPaths"));
-    if (json_array_size(list) > CONFIG_MOUNTS_MAX || others > 4 * CONFIG_MOUNTS_MAX)
+    size_t i, devices = json_array_size(config_get(c->json, "linux.devices"));
+    size_t others = json_array_size(config_get(c->json, "linux.maskedPaths")) +
+                    json_array_size(config_get(c->json, "linux.readonlyPaths"));
+    if (json_array_size(list) > CONFIG_MOUNTS_MAX || devices > CONFIG_MOUNTS_MAX ||
+        others > 4 * CONFIG_MOUNTS_MAX)
         return error_set(e, "%s: mounts: more than %u", c->file, CONFIG_MOUNTS_MAX);
-    c->mounts = xcalloc(json_array_size(list) + others + 1, sizeof *c->mounts);
+    c->mounts = xcalloc(json_array_size(list) + devices + others + 1, sizeof *c->mounts);
     if (!c->mounts)
         return error_set(e, "no memory");
     json_array_foreach(list, i, j)
@@ -304,6 +348,8 @@ int mounts_parse(const struct oci *o, struct config *c, bool look, struct error 
             return error_set(e, "no memory");
         c->mounts[c->nmounts++] = dev;
     }
+    if (add_devices(&r) < 0)
+        return -1;
     sort(c->mounts, c->nmounts);
     return add_paths(&r, "linux.readonlyPaths", SENTRY_RDONLY) < 0
                ? -1
@@ -371,7 +417,7 @@ int mounts_make_places(const struct config *c, struct error *e) {
     for (const struct sentry_mount *m = c->mounts; m < c->mounts + c->nmounts; m++) {
         if (m->kind == SENTRY_MASK || m->kind == SENTRY_RDONLY || lies_in_mount(c, m))
             continue;
-        int err = make_place(root, m->target, m->kind != SENTRY_BIND || m->is_dir);
+        int err = make_place(root, m->target, sentry_mount_on_dir(m));
         if (err < 0)
             return error_errno(e, -err, "%s: mounts: %s: making the place", c->file, m->target);
     }

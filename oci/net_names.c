@@ -24,11 +24,16 @@ static char *read_text(const char *path) {
 
 // Whether the n-th word of the line (from 0) is an address of the caller's own loopback.
 static bool is_loopback(const char *line, int n) {
-    char word[64] = "";
+    static const char blanks[] = " \t\n\v\f\r";
+    char word[64];
     struct in_addr four;
     struct in6_addr six;
-    if (sscanf(line, n ? "%*63s %63s" : "%63s", word) != 1)
-        return false;
+    line += strspn(line, blanks);
+    for (; n > 0; n--) {
+        line += strcspn(line, blanks);
+        line += strspn(line, blanks);
+    }
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(line, blanks), line);
     if (inet_pton(AF_INET, word, &four) == 1)
         return ntohl(four.s_addr) >> 24 == 127;
     return inet_pton(AF_INET6, word, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);

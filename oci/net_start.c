@@ -57,7 +57,7 @@ int net_keep(const struct oci *o, const struct container *c, struct error *e) {
     json_decref(j);
     int fd cleanup_close = openat(c->dir, KEPT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = text ? strlen(text) : 0;
-    if (!text || fd < 0 || write(fd, text, n) != (ssize_t)n)
+    if (!text || fd < 0 || !write_whole(fd, text, n))
         return error_errno(e, text ? errno : ENOMEM, "container %s: keeping its network options", c->id);
     return 0;
 }

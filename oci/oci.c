@@ -242,6 +242,17 @@ int oci_options(struct oci *o, int argc, char **argv, struct error *e) {
     return optind;
 }
 
+bool write_whole(int fd, const char *text, size_t n) {
+    while (n > 0) {
+        ssize_t wrote = TEMP_FAILURE_RETRY(write(fd, text, n));
+        if (wrote < 0)
+            return false;
+        text += wrote;
+        n -= (size_t)wrote;
+    }
+    return true;
+}
+
 int oci_check_id(const char *id, struct error *e) {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-";
     size_t n = strlen(id);

@@ -30,6 +30,8 @@ int oci_failed(const struct oci *o, const struct error *e);
 // To the log alone (stderr may be the container's own); with --debug, or when stderr is a terminal, there
 // too.
 void oci_warn(const struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// All n bytes; false: with errno, ENOSPC where only a part had room.
+bool write_whole(int fd, const char *text, size_t n);
 // A name that may be a container's: [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, and not too long.
 int oci_check_id(const char *id, struct error *e);
 

@@ -2,7 +2,9 @@
 // See opt.h. Options end at the first word that is none: what follows may be a program with options of its
 // own.
 #include "oci/opt.h"
+#include "base/cleanup.h"
 #include "sentry/sentry.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -79,18 +81,34 @@ int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, 
     return optind;
 }
 
+unsigned listen_fds(void) {
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    char *end;
+    unsigned long n = pid && fds && atoi(pid) == (int)getpid() ? strtoul(fds, &end, 10) : 0;
+    return n <= SENTRY_FDS - 3 ? (unsigned)n : 0;
+}
+
 // Only stdio comes in, and what the caller names: what else it has open (and may not know of) is closed.
-int keep_fds(const char *text, unsigned *n, struct error *e) {
+int keep_fds(const char *text, unsigned listens, unsigned *n, struct error *e) {
     char *end = NULL;
     unsigned long count = text ? strtoul(text, &end, 10) : 0;
     *n = 0;
-    if (text && (end == text || *end || count > SENTRY_FDS - 3))
-        return error_set(e, "--preserve-fds %s: is not a number up to %u", text, SENTRY_FDS - 3);
+    if (text && (end == text || *end || count > SENTRY_FDS - 3 - listens))
+        return error_set(e, "--preserve-fds %s: is not a number up to %u", text, SENTRY_FDS - 3 - listens);
+    count += listens;
     for (unsigned fd = 3; fd < 3 + count; fd++)
         if (fcntl((int)fd, F_GETFD) < 0)
-            return error_set(e, "--preserve-fds %s: descriptor %u is not open", text, fd);
+            return error_set(e, "%s %s: descriptor %u is not open", text ? "--preserve-fds" : "LISTEN_FDS",
+                             text ? text : "", fd);
     close_range(3 + (unsigned)count, ~0u, 0);
     *n = (unsigned)count;
+    return 0;
+}
+
+int take_stdin(const char *file, struct error *e) {
+    int fd cleanup_close = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    if (file && (fd < 0 || dup2(fd, 0) < 0))
+        return error_errno(e, errno, "--stdin %s", file);
     return 0;
 }
 

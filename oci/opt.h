@@ -30,8 +30,13 @@ struct opt {
 int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, int least, int most,
               struct error *e);
 
-// --preserve-fds N, NULL: not given: descriptors 3 to N + 2 stay open, all behind them are closed.
-int keep_fds(const char *text, unsigned *n, struct error *e);
+// How many descriptors, from 3 on, somebody has given us to hand on (sd_listen_fds(3)).
+unsigned listen_fds(void);
+// --preserve-fds N, NULL: not given: that many from 3 + `listens` on stay open with those before them, all
+// behind them are closed. *n: how many are open from 3 on.
+int keep_fds(const char *text, unsigned listens, unsigned *n, struct error *e);
+// --stdin FILE (NULL: not given): it becomes descriptor 0.
+int take_stdin(const char *file, struct error *e);
 void drop_fds(unsigned n);  // closes those: they are the program's
 
 #endif

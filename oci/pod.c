@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See pod.h.
 // LIMIT: containers of a pod have one table of process numbers, as with shareProcessNamespace: each may see
-// the others' processes; and memory, processes and processors are limited for the pod as a whole: a
-// container's own limits are its cgroup's, in which only its init and its gofer are.
+// the others' processes; and processors, time, files and output are limited for the pod as a whole.
 #include "oci/pod.h"
 #include "abi/seccomp.h"
 #include "base/cleanup.h"
@@ -83,6 +82,17 @@ static int same_ids(const struct container *sandbox, const struct config *config
     return err;
 }
 
+// Those that a container has only together with its pod.
+static void warn_of_limits(const struct oci *o, const struct config *config) {
+    const struct sentry_limits *l = &config->limits;
+    if (l->cpus_milli)
+        oci_warn(o, "%s: linux.resources.cpu.quota: is not used: a pod's processors are those of its sandbox",
+                 config->file);
+    if (l->cpu_ns || l->timeout_ns || l->disk || l->files || l->output)
+        oci_warn(o, "%s: annotations: dev.picket.*: of a pod's container only memory and pids are used",
+                 config->file);
+}
+
 int pod_check(const struct oci *o, const struct config *config, struct error *e) {
     json_t *annotations = config_get(config->json, "annotations");
     const struct engine *k = engine_of(annotations, "container");
@@ -101,6 +111,8 @@ int pod_check(const struct oci *o, const struct config *config, struct error *e)
         err = same_ids(&c, config, e);
     if (err == 0 && config->nsysctls)
         oci_warn(o, "%s: linux.sysctl: is not used: a pod's knobs are those of its sandbox", config->file);
+    if (err == 0)
+        warn_of_limits(o, config);
     container_close(&c);
     return err;
 }
@@ -167,6 +179,9 @@ static bool put_all(struct message *m, const struct container *c, const struct c
                     const void *process, size_t used) {
     struct control_container head = {.number = pod_number(c),
                                      .readonly = config->readonly,
+                                     .in_memory = config->in_memory,
+                                     .memory = config->limits.memory,
+                                     .pids = config->limits.pids,
                                      .log = config->filter.log,
                                      .nmounts = config->nmounts,
                                      .ninsns = config->filter.n,

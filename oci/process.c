@@ -230,6 +230,25 @@ int process_parse(const struct oci *o, json_t *j, const char *file, const char *
     return read_terminal(&r, j, p);
 }
 
+int process_add_listens(struct process_config *p, unsigned fds, struct error *e) {
+    size_t n = 0, kept = 0;
+    while (p->what.envp[n])
+        n++;
+    char **envp = xcalloc(n + 3, sizeof *envp);
+    if (!envp)
+        return error_set(e, "no memory");
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(p->what.envp[i], "LISTEN_FDS=", 11) != 0 &&
+            strncmp(p->what.envp[i], "LISTEN_PID=", 11) != 0)
+            envp[kept++] = p->what.envp[i];
+    snprintf(p->listens, sizeof p->listens, "LISTEN_FDS=%u", fds);
+    envp[kept++] = p->listens;
+    envp[kept] = (char *)"LISTEN_PID=1";
+    free((void *)p->what.envp);
+    p->what.envp = envp;
+    return 0;
+}
+
 void process_free(struct process_config *p) {
     free((void *)p->what.argv);
     free((void *)p->what.envp);

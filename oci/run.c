@@ -3,6 +3,7 @@
 // process group, which is killed when its time is over.
 #include "oci/run.h"
 #include "base/cleanup.h"
+#include "oci/oci.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +23,7 @@ int run_input(const char *text) {
     if (fd < 0)
         return -1;
     size_t n = strlen(text);
-    if (write(fd, text, n) == (ssize_t)n && lseek(fd, 0, SEEK_SET) == 0)
+    if (write_whole(fd, text, n) && lseek(fd, 0, SEEK_SET) == 0)
         return fd;
     close(fd);
     return -1;

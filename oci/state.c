@@ -87,8 +87,7 @@ int container_save(const struct container *c, struct error *e) {
     int fd cleanup_close =
         openat(c->dir, "state.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = strlen(text);
-    if (fd < 0 || write(fd, text, n) != (ssize_t)n ||
-        renameat(c->dir, "state.json.new", c->dir, "state.json") < 0)
+    if (fd < 0 || !write_whole(fd, text, n) || renameat(c->dir, "state.json.new", c->dir, "state.json") < 0)
         return error_errno(e, errno ? errno : ENOSPC, "container %s: writing state.json", c->id);
     return 0;
 }
@@ -227,7 +226,7 @@ int container_note_cgroup(const struct container *c, const char *name, struct er
     int fd cleanup_close =
         openat(c->dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = strlen(name);
-    if (fd < 0 || write(fd, name, n) != (ssize_t)n)
+    if (fd < 0 || !write_whole(fd, name, n))
         return error_errno(e, errno, "container %s: writing", c->id);
     return 0;
 }

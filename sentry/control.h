@@ -57,6 +57,7 @@ struct control_signal {
     uint32_t flags;
 };
 
+// Of the container that the connection is about.
 struct control_limits {
     struct control_head head;
     uint64_t memory, pids;  // as in struct sentry_limits; CONTROL_KEEP: stays
@@ -89,6 +90,8 @@ struct control_container {
     char hostname[65], domainname[65], pad[6];  // "": the sandbox's
     uint32_t readonly;                          // its root
     uint32_t log;                               // of its filter
+    uint32_t in_memory, pad2;                   // what is written to its root
+    uint64_t memory, pids;                      // limits of its own, 0: none
     uint32_t nmounts, ninsns;
     uint32_t used,
         process;  // bytes of the struct control_exec with what follows it; and up to a multiple of 8
@@ -115,6 +118,10 @@ struct control_failed {
 struct control_end {
     struct control_head head;
     uint32_t wait_status;
+    // Of a pod's further container; of others 0, and its sandbox's report says it.
+    uint32_t cause;  // enum end_cause
+    uint32_t memory_kills, pad;
+    uint64_t memory_peak;
 };
 
 // The processes inside: their host processes' numbers, as the sentry's pid namespace has them.

@@ -23,6 +23,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct hostring;
 struct key_table;
 struct nsproxy;
 struct links;
@@ -39,6 +40,7 @@ struct kernel {
     struct platform *platform;   // [c]
     struct vfs *vfs;             // [c]
     struct hostevents *events;   // [c] borrowed
+    struct hostring *ring;       // [c] borrowed; NULL: work on host files sleeps
     struct control *control;     // [c] owned: an OCI container's control socket; NULL: there is none
     struct links *links;         // [c] owned, once the program starts: to the outside; NULL: none
     // processes

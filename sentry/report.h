@@ -48,6 +48,7 @@ struct report_ask {
 #define REPORT_PROCESSES_MAX 8192u
 struct report_memory {
     uint32_t kind, n;
+    uint32_t exact, pad;  // as it was asked for
     struct report_process {
         int32_t pid;  // in the sentry's pid namespace
         uint32_t pad;

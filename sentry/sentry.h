@@ -26,6 +26,7 @@ enum {
 struct sentry_process {
     char *const *argv;  // the program: looked up in PATH of envp when it has no slash
     char *const *envp;
+    unsigned path_skip;  // so many first entries of that PATH have no such program: whoever starts it has looked
     const char *cwd;  // when it is not there: an error if cwd_wanted, else "/"
     bool cwd_wanted;
     bool cwd_made;  // it is made where it is missing: a container's
@@ -52,6 +53,7 @@ enum sentry_mount_kind {
     SENTRY_PROC,
     SENTRY_SYSFS,
     SENTRY_CGROUP,  // cgroup v2, read-only
+    SENTRY_DEVICE,  // the device that is at `source` inside
     SENTRY_MASK,    // what is there is hidden: an empty read-only directory, or what /dev/null is
     SENTRY_RDONLY,  // what is there cannot be written
 };
@@ -60,7 +62,7 @@ enum sentry_mount_kind {
 struct sentry_mount {
     enum sentry_mount_kind kind;
     const char *target;       // absolute path inside
-    const char *source;       // for /proc/mounts
+    const char *source;       // for /proc/mounts; SENTRY_DEVICE: which
     unsigned flags;           // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
     unsigned root;            // SENTRY_BIND: which of the gofer's
     bool is_dir;              // SENTRY_BIND: or a file
@@ -69,6 +71,9 @@ struct sentry_mount {
     uint32_t ptmxmode;        // SENTRY_DEVPTS
     uint64_t size;            // SENTRY_TMPFS: bytes; 0: no limit of its own
 };
+static inline bool sentry_mount_on_dir(const struct sentry_mount *m) {
+    return m->kind == SENTRY_BIND ? m->is_dir : m->kind != SENTRY_DEVICE;
+}
 
 // A filter over the calls of the program, of its children and of those of exec, as seccomp(2) has them.
 struct sentry_filter {

@@ -22,6 +22,7 @@ CONDITION = {
     "ANY": "", "NO_EXEC": "without PROT_EXEC", "THREAD": "only threads",
     "TERMINAL": "a list of terminal requests", "NOTIFY": "requests of the seccomp listener",
     "GUARD": "requests of a userfaultfd: UFFDIO_API, REGISTER, UNREGISTER, COPY",
+    "SUBMIT": "without flags",
     "NO_LINK": "with links, not on theirs", "NO_LINK_2ND": "with links, not on theirs", "LINK": "only on theirs",
     "ON_SOCK": "on the sentry's connection",
 }

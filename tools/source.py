@@ -26,6 +26,19 @@ def syscalls(path=None):
     return rows
 
 
+COVERS = re.compile(r"^//\s*covers:\s*(.*)$", re.M)
+
+
+def covers():
+    """Which calls each program of tests/syscalls says that it proves, in lines `// covers: read, write` at its head:
+    {path: [names]}."""
+    found = {}
+    for path in sources("tests/syscalls", endings=(".c",)):
+        text = " ".join(COVERS.findall(read(path)))
+        found[path] = [name for name in re.split(r"[,\s]+", text) if name]
+    return found
+
+
 def sources(*tops, endings=(".c", ".h", ".S", ".def")):
     """Source files below the given top folders, relative to the root, in a stable order."""
     for top in tops:

@@ -4,13 +4,13 @@
 
 The kernel maps 64 KiB of a file around each place that is touched, so these functions must lie together, or all of the text is mapped
 for each sandbox. A breakpoint at each function of the binary is taken away when it is met, in all processes of a
-sandbox at once (ptrace; needs a build of type RelWithDebInfo, and is best run as root).
+sandbox at once (ptrace; needs a build of type RelWithDebInfo, and is best run as root). Functions of the C library, where that is
+linked in, have no sections of their own: of them the list names the object.
 
     tools/start_order.py build/dev/picket            # writes the list anew
     tools/start_order.py --check build/dev/picket    # fails when the list is no longer what a start runs
 """
 import argparse
-import bisect
 import ctypes
 import os
 import re
@@ -20,29 +20,45 @@ import sys
 
 LIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "start_functions.txt")
 HEAD = """# SPDX-License-Identifier: Apache-2.0
-# Functions that a start and a small program run, as they are met; written by tools/start_order.py.
+# Functions (and objects of the C library) that a start and a small program run, as they are met; written by tools/start_order.py.
 """
-PROGRAM = "ls -l / | cat > /dev/null; sleep 0.1"
+# What is at rest comes first, then a little more.
+PROGRAMS = [["sleep", "0.1"], ["/bin/sh", "-c", "ls -l / | cat > /dev/null; sleep 0.1"]]
 FRESH = 0.7  # of the list must be met, and of what is met be in the list
 TRACEME, CONT, GETREGS, SETREGS, SETOPTIONS = 0, 7, 12, 13, 0x4200
 FORKS = 2 | 4 | 8  # PTRACE_O_TRACEFORK, VFORK, CLONE
 WALL = 0x40000000
 RIP, NREGS = 16, 27
+KINDS = "tTWi"  # of symbols that are code, as nm(1) tells them
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
 
 def functions(binary):
-    """Sorted [(address, name without what the compiler has appended)]."""
+    """{address: [names without what the compiler has appended]}."""
     lines = subprocess.run(["nm", binary], check=True, capture_output=True, text=True).stdout.splitlines()
     words = (line.split() for line in lines)
-    return sorted((int(w[0], 16), re.sub(r"\.(constprop|part|isra|cold)\b.*", "", w[2])) for w in words if len(w) == 3 and w[1] in "tT")
+    found = {}
+    for w in words:
+        if len(w) == 3 and w[1] in KINDS:
+            found.setdefault(int(w[0], 16), []).append(re.sub(r"\.(constprop|part|isra|cold)\b.*", "", w[2]))
+    return found
+
+
+def library():
+    """{function: its object} of the C library that a static program is linked with."""
+    path = subprocess.run(["cc", "-print-file-name=libc.a"], capture_output=True, text=True).stdout.strip()
+    if not os.path.isabs(path):
+        return {}
+    lines = subprocess.run(["nm", "-A", path], check=True, capture_output=True, text=True).stdout.splitlines()
+    words = (line.split() for line in lines)
+    return {w[2]: w[0].split(":")[1] for w in words if len(w) == 3 and w[1] in KINDS.replace("t", "")}
 
 
 class Trace:
     def __init__(self, binary):
-        self.table = functions(binary)
-        self.addresses = [address for address, _ in self.table]
+        self.names = functions(binary)
+        self.objects = library()
         self.met = {}  # name: None, in order
         self.bytes = {}
         self.binary = os.path.realpath(binary)
@@ -57,7 +73,7 @@ class Trace:
         with open("/proc/%d/maps" % self.pid) as maps:
             self.base = next(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(self.binary))
         with open("/proc/%d/mem" % self.pid, "r+b", 0) as mem:
-            for address in self.addresses:
+            for address in self.names:
                 mem.seek(self.base + address)
                 self.bytes[address] = mem.read(1)
                 mem.seek(self.base + address)
@@ -88,7 +104,8 @@ class Trace:
         address = regs[RIP] - 1 - self.base
         if address not in self.bytes:
             return False
-        self.met[self.table[bisect.bisect_left(self.addresses, address)][1]] = None
+        names = self.names[address]
+        self.met[next((self.objects[name] for name in names if name in self.objects), names[0])] = None
         regs[RIP] -= 1
         libc.ptrace(SETREGS, pid, None, regs)
         with open("/proc/%d/mem" % pid, "r+b", 0) as mem:
@@ -104,7 +121,7 @@ def main():
     options = parser.parse_args()
     trace = Trace(options.picket)
     signal.alarm(300)
-    code = trace.run([options.picket, "do", "--platform=seccomp", "--", "/bin/sh", "-c", PROGRAM])
+    code = max(trace.run([options.picket, "do", "--platform=seccomp", "--"] + program) for program in PROGRAMS)
     if code == 125:
         print("skipped: no sandbox can be made here")
         return 77

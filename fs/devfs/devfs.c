@@ -5,7 +5,9 @@
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
+#include "abi/fuse.h"
 #include "base/clock.h"
+#include "fs/fuse/ask.h"
 #include "fs/tmpfs/node.h"
 #include "fs/tty/pty.h"
 
@@ -67,16 +69,24 @@ static const struct inode_ops tty_inode_ops = {
 static const struct inode_ops ptmx_ops = {
     .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = ptmx_open};
 
+static const struct inode_ops fuse_node_ops = {
+    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = fuse_dev_open};
+
 static const struct {
     const char *name;
     uint32_t mode;
     unsigned major, minor;
     const struct file_ops *fops;
 } devices[] = {
-    {"null", 0666, 1, 3, &null_ops},      {"zero", 0666, 1, 5, &zero_ops},
-    {"full", 0666, 1, 7, &full_ops},      {"random", 0666, 1, 8, &random_ops},
-    {"urandom", 0666, 1, 9, &random_ops}, {"tty", 0666, 5, 0, NULL},
-    {"console", 0600, 5, 1, NULL},        {"ptmx", 0666, 5, 2, NULL},
+    {"null", 0666, 1, 3, &null_ops},
+    {"zero", 0666, 1, 5, &zero_ops},
+    {"full", 0666, 1, 7, &full_ops},
+    {"random", 0666, 1, 8, &random_ops},
+    {"urandom", 0666, 1, 9, &random_ops},
+    {"tty", 0666, 5, 0, NULL},
+    {"console", 0600, 5, 1, NULL},
+    {"ptmx", 0666, 5, 2, NULL},
+    {"fuse", 0666, LINUX_FUSE_DEV_MAJOR, LINUX_FUSE_DEV_MINOR, NULL},
 };
 
 void devfs_attach(struct inode *i) {
@@ -87,6 +97,8 @@ void devfs_attach(struct inode *i) {
         i->ops = &tty_inode_ops;
     if (i->attr.rdev == LINUX_MKDEV(5, 2))
         i->ops = &ptmx_ops;
+    if (i->attr.rdev == LINUX_MKDEV(LINUX_FUSE_DEV_MAJOR, LINUX_FUSE_DEV_MINOR))
+        i->ops = &fuse_node_ops;
 }
 static int add_device(struct inode *dir, size_t k) {
     struct vfs_attr a = {.mode = LINUX_S_IFCHR | devices[k].mode, .nlink = 1};

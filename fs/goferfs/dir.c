@@ -200,31 +200,50 @@ static int gfs_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahea
     return i ? 0 : -LINUX_ENOMEM;
 }
 
-// Under the node's own name: a dentry's name and parent may change while we look.
-static int ask_again(struct gfs *g, struct node *n, struct client_walk *w) {
+// A node is known by one of its file's names (its own). When that was removed, it lives by its handle, until
+// it is found by another: that is its own from then on, or each look at that name would make one more node of
+// the file.
+static bool is_still(const struct node *n, const struct gofer_attr *a) {
+    if (a->ino != n->host_ino || a->dev != n->host_dev)
+        return false;
+    if (!n->deleted)
+        return true;
+    return !LINUX_S_ISDIR(n->type) && n->handle && (!n->file || hostfile_is(n->file, a));
+}
+// Asks for the node's own name, because d's and its parent may change meanwhile; or for `found`, which d had.
+static bool ask_again(struct gfs *g, struct node *dir, const char *found, struct inode *i) {
+    struct node *n = node_of(i);
+    struct client_walk w;
     LOCKED(&g->lock);
-    if (n->deleted || !n->parent)
-        return -LINUX_ESTALE;
-    struct gofer_names names = {1, {{n->name, (uint32_t)strlen(n->name)}}};
-    int err = node_walk(g, n->parent, &names, n->parent->handle ? 0 : GOFER_WALK_HANDLE_DIR, w);
-    if (!err)
-        client_release(g->c, w->handle);
-    return err;
+    if (!n->parent)
+        return false;
+    struct node *at = n->deleted ? dir : n->parent;
+    const char *name = n->deleted ? found : n->name;
+    struct gofer_names names = {1, {{name, (uint32_t)strlen(name)}}};
+    if (node_walk(g, at, &names, at->handle ? 0 : GOFER_WALK_HANDLE_DIR, &w))
+        return false;
+    client_release(g->c, w.handle);
+    if (w.stop || !is_still(n, &w.attrs.v[0]))
+        return false;
+    char *own = n->deleted ? xstrdup(found) : NULL;
+    if (n->deleted && !own)
+        return false;
+    if (own)
+        node_rename(g, n, dir, own);
+    gfs_update(i, &w.attrs.v[0]);
+    return true;
 }
 
 // Live mounts: is the name still what it was? A round trip when the answer is older than LIVE_NS.
 static bool gfs_revalidate(struct dentry *parent, struct dentry *d) {
+    char name[LINUX_NAME_MAX + 1];
     if (mono_ns() - stamped(d) < LIVE_NS)
         return true;
-    struct client_walk w;
     if (!d->inode)
         return false;
-    struct node *n = node_of(d->inode);
-    if (ask_again(d->sb->priv, n, &w) || w.stop)
+    dentry_name(d, name);
+    if (!ask_again(d->sb->priv, node_of(parent->inode), name, d->inode))
         return false;
-    if (w.attrs.v[0].ino != n->host_ino || w.attrs.v[0].dev != n->host_dev)
-        return false;
-    gfs_update(d->inode, &w.attrs.v[0]);
     stamp(d);
     if (is_run(node_of(parent->inode))) {
         lock_nested(&parent->inode->lock);

@@ -66,10 +66,14 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     return done;
 }
 
-static int file_fsync(struct file *f, bool data_only) {
+static int file_sync_fd(struct file *f) {
     struct node *n = f->priv;
     int fd = n->fd_write >= 0 ? n->fd_write : n->fd_read;
-    if (gfs_of(f->inode)->stable)
+    return gfs_of(f->inode)->stable ? -1 : fd;
+}
+static int file_fsync(struct file *f, bool data_only) {
+    int fd = file_sync_fd(f);
+    if (fd < 0)
         return 0;
     return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
@@ -118,6 +122,7 @@ const struct file_ops gfs_file_fops = {
     .read = file_read,
     .write = file_write,
     .fsync = file_fsync,
+    .sync_fd = file_sync_fd,
     .fallocate = file_fallocate,
     .mmap_fd = file_mmap_fd,
     .release = file_release,

@@ -382,6 +382,11 @@ void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name) {
     list_del(&n->link_in_dir);
     list_add_tail(&dir->kids, &n->link_in_dir);
     node_put(g, old);
+    if (n->deleted && !LINUX_S_ISDIR(n->type)) {
+        n->deleted = false;
+        if (n->handle)
+            handle_used(g, n);
+    }
 }
 
 // ---- Descriptors ------------------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *names, 
               struct client_walk *w);
 int node_pin(struct gfs *g, struct node *n);  // before it loses its name: a handle that stays
 void node_unlinked(struct gfs *g, struct node *n);
+// A file that has lost its name lives under this one again.
 void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
 int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
 void node_close(struct gfs *g, struct node *n);

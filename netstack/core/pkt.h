@@ -52,6 +52,7 @@ struct pkt {
     bool alert;                        // in: has the router alert option (RFC 2711)
     bool loops;                        // multicast or self: came over loopback
     bool forwarded;                    // somebody else's
+    bool follows;                      // a datagram that was sent as one with that before it
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
     uint16_t frag_max;                 // in: came in fragments, the longest had so many bytes; 0: whole
     uint16_t gso_size;                 // payload of each segment in it, when it is more than one

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See group.h: who is joined, and when reports go out. Called by sock/membership.c, netif.c and ndp.c to join
 // and leave, by igmp.c with queries. Lock: the stack's.
-// LIMIT: no source filters: a group is joined for all its senders, and a query about single sources is
-// answered for all.
+// LIMIT: sources are filtered at the sockets; routers hear that a group is joined for all its senders, and a
+// query about single sources is answered for all.
 // LIMIT: routers are told of groups over Ethernet only; what an NETIF_IP link carries is up to its other end.
 #include "netstack/ip/group.h"
 #include "abi/errno.h"

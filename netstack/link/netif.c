@@ -232,8 +232,10 @@ static void input_one(struct netif *nif, const struct ns_rx *rx, unsigned i) {
     if (!length_ok(nif, rx->len))
         return;
     struct pkt *p = packet_of(nif, rx, i);
-    if (p)
+    if (p) {
         p->gso_size = rx->gso_size;
+        p->follows = rx->flags & NS_FOLLOWS;
+    }
     input(nif, p, rx->flags);
 }
 

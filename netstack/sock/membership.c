@@ -11,11 +11,25 @@
 struct membership {
     struct list link;  // s->groups
     struct group *group;
+    bool exclude;  // hears all senders but its sources, else these alone
+    bool listed;  // sources were named one by one since it was joined or set: the meaning stays, even of none
+    unsigned n;
+    struct ns_ip *sources;  // owned; NULL: none
 };
+
+static size_t bytes_of(unsigned n) { return n * sizeof(struct ns_ip); }
+
+static void sources_free(struct ns_sock *s, struct membership *m) {
+    if (m->sources)
+        stack_free(s->ns, m->sources, bytes_of(m->n));
+    m->sources = NULL;
+    m->n = 0;
+}
 
 static void membership_free(struct ns_sock *s, struct membership *m) {
     list_del(&m->link);
     s->ngroups--;
+    sources_free(s, m);
     stack_free(s->ns, m, sizeof *m);
 }
 
@@ -42,8 +56,19 @@ static struct membership *member_of(const struct ns_sock *s, const struct ns_ip 
     return NULL;
 }
 
-bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif) {
-    return s->opt[NS_OPT_MULTICAST_ALL] || member_of(s, ip, nif);
+static unsigned source_at(const struct membership *m, const struct ns_ip *ip) {  // m->n: it is none
+    unsigned i = 0;
+    while (i < m->n && !ip_eq(&m->sources[i], ip))
+        i++;
+    return i;
+}
+
+// RFC 3376 3.1, as Linux' ip_mc_sf_allow() has it.
+bool sock_hears(const struct ns_sock *s, const struct pkt *p) {
+    const struct membership *m = member_of(s, &p->dst, p->nif);
+    if (!m)
+        return s->opt[NS_OPT_MULTICAST_ALL];
+    return (source_at(m, &p->src) < m->n) != m->exclude;
 }
 
 static int may_join(const struct ns_sock *s, const struct ns_ip *group) {
@@ -51,7 +76,7 @@ static int may_join(const struct ns_sock *s, const struct ns_ip *group) {
         return -LINUX_EOPNOTSUPP;
     if (!ip_is_multicast(group))
         return -LINUX_EINVAL;
-    return ns_ip_is4(group) == (s->family == NS_INET) ? 0 : -LINUX_EAFNOSUPPORT;
+    return ns_ip_is4(group) || s->family == NS_INET6 ? 0 : -LINUX_EAFNOSUPPORT;
 }
 
 // ip(7): without an interface the one that a packet to the group would take.
@@ -81,6 +106,7 @@ int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
         return err;
     }
     m->group = group_find(nif, group);
+    m->exclude = true;
     list_add_tail(&s->groups, &m->link);
     s->ngroups++;
     return 0;
@@ -102,6 +128,109 @@ int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
     if (!m)
         return -LINUX_EADDRNOTAVAIL;
     leave(s, m);
+    return 0;
+}
+
+static int find_member(struct ns_sock *s, const struct ns_ip *group, struct netif **nif,
+                       struct membership **m) {
+    int err = may_join(s, group);
+    if (err)
+        return err;
+    if (!*nif && !(*nif = interface_for(s, group)))
+        return -LINUX_ENODEV;
+    *m = member_of(s, group, *nif);
+    return 0;
+}
+
+// The list becomes `n` of `from`, which may be the old one.
+static int replace(struct ns_sock *s, struct membership *m, const struct ns_ip *from, unsigned n) {
+    struct ns_ip *fresh = n ? stack_alloc(s->ns, bytes_of(n)) : NULL;
+    if (n && !fresh)
+        return -LINUX_ENOBUFS;
+    if (n)
+        memcpy(fresh, from, bytes_of(n));
+    sources_free(s, m);
+    m->sources = fresh;
+    m->n = n;
+    return 0;
+}
+
+static int add_source(struct ns_sock *s, struct membership *m, const struct ns_ip *source) {
+    struct ns_ip all[NS_SOURCES6];
+    unsigned most = ns_ip_is4(source) ? NS_SOURCES4 : NS_SOURCES6;
+    if (m->n >= most)
+        return -LINUX_ENOBUFS;
+    if (source_at(m, source) < m->n)
+        return -LINUX_EADDRNOTAVAIL;
+    if (m->n)
+        memcpy(all, m->sources, bytes_of(m->n));
+    all[m->n] = *source;
+    m->listed = true;
+    return replace(s, m, all, m->n + 1);
+}
+
+static int drop_source(struct ns_sock *s, struct membership *m, const struct ns_ip *source) {
+    struct ns_ip rest[NS_SOURCES6];
+    unsigned at = source_at(m, source);
+    if (at == m->n)
+        return -LINUX_EADDRNOTAVAIL;
+    if (m->n == 1 && !m->exclude) {
+        leave(s, m);
+        return 0;
+    }
+    memcpy(rest, m->sources, bytes_of(at));
+    memcpy(rest + at, m->sources + at + 1, bytes_of(m->n - at - 1));
+    return replace(s, m, rest, m->n - 1);
+}
+
+// ip_mc_source() of Linux.
+int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
+                     const struct ns_ip *source) {
+    IN_STACK(s->ns);
+    struct membership *m;
+    int err = find_member(s, group, &nif, &m);
+    if (err)
+        return err;
+    if (!m || ((m->n || m->listed) && m->exclude != exclude))
+        return -LINUX_EINVAL;
+    m->exclude = exclude;
+    return add ? add_source(s, m, source) : drop_source(s, m, source);
+}
+
+// ip_mc_msfilter() of Linux.
+int ns_set_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_sources *f) {
+    IN_STACK(s->ns);
+    struct membership *m;
+    int err = find_member(s, group, &nif, &m);
+    if (err)
+        return err;
+    if (!m)
+        return !f->exclude && !f->n ? -LINUX_EADDRNOTAVAIL : -LINUX_EINVAL;
+    if (!f->exclude && !f->n) {  // nobody is heard: it is left
+        leave(s, m);
+        return 0;
+    }
+    err = replace(s, m, f->ip, f->n);
+    if (err)
+        return err;
+    m->exclude = f->exclude;
+    m->listed = false;
+    return 0;
+}
+
+int ns_get_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, struct ns_sources *out) {
+    IN_STACK(s->ns);
+    struct membership *m;
+    int err = find_member(s, group, &nif, &m);
+    if (err)
+        return err;
+    if (!m)
+        return -LINUX_EADDRNOTAVAIL;
+    out->exclude = m->exclude;
+    out->n = m->n;
+    if (m->n)
+        memcpy(out->ip, m->sources, bytes_of(m->n));
     return 0;
 }
 

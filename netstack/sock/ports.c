@@ -126,8 +126,7 @@ struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct
     struct list *head = port_bucket(p->ns, proto, local->port);
     for (struct list *it = last ? last->port.next : head->next; it != head; it = it->next) {
         struct ns_sock *s = container_of(it, struct ns_sock, port);
-        if (score(s, p, local, remote) >= 0 &&
-            (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
+        if (score(s, p, local, remote) >= 0 && (!ip_is_multicast(&local->ip) || sock_hears(s, p)))
             return s;
     }
     return NULL;

@@ -49,7 +49,7 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
     if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
         return false;
-    if (!sock_on_netif(s, p) || (ip_is_multicast(&p->dst) && !sock_hears(s, &p->dst, p->nif)))
+    if (!sock_on_netif(s, p) || (ip_is_multicast(&p->dst) && !sock_hears(s, p)))
         return false;
     if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &p->dst))
         return false;

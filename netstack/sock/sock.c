@@ -44,6 +44,7 @@ static const struct {
     [NS_OPT_RECVERR6] = {0, 1},
     [NS_OPT_NO_CHECK6_TX] = {0, 1},
     [NS_OPT_NO_CHECK6_RX] = {0, 1},
+    [NS_OPT_UDP_GRO] = {0, 1},
     [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
@@ -495,6 +496,7 @@ static void describe(const struct ns_sock *s, struct ns_sock_info *info) {
                                   .local = s->local,
                                   .remote = s->remote,
                                   .owner = s->owner,
+                                  .v6only = s->opt[NS_OPT_V6ONLY],
                                   .user = s->user ? s->on_ready_arg : NULL};
     s->ops->queued(s, &info->in, &info->out);
     if (s->ops->describe)

@@ -122,7 +122,7 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 void sock_leave_groups(struct ns_sock *s);
 // Whether the socket wants what was sent to a group and came in there: it joined, or takes what others
 // joined.
-bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif);
+bool sock_hears(const struct ns_sock *s, const struct pkt *p);  // a packet to a group
 void sock_forget_netif(struct netif *nif);  // the interface goes, and memberships there with it
 
 // ---- Tables -----------------------------------------------------------------------------------------------

@@ -234,6 +234,7 @@ extern const struct sock_ops tcp_ops;
 void tcp_set_state(struct tcp *t, enum tcp_state to);
 const char *tcp_state_name(enum tcp_state state);
 void tcp_check(struct tcp *t);
+void tcp_unqueue(struct tcp *t);              // it is nobody's to be accepted any more
 void tcp_abort(struct tcp *t, int err);       // to CLOSED, without a word to the peer
 void tcp_reset_peer(struct tcp *t, int err);  // the same with an RST
 void tcp_time_wait(struct tcp *t);

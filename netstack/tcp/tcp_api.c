@@ -148,10 +148,12 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
 static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                         struct ns_extra *x) {
     struct tcp *t = tcp_of(s);
-    if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
+    if (t->state == TCPS_LISTEN)
         return -LINUX_ENOTCONN;
     if (flags & NS_MSG_OOB)
         return tcp_recv_urgent(t, io, flags);
+    if (t->state == TCPS_CLOSED && !s->connected && !s->error)
+        return -LINUX_ENOTCONN;
     uint32_t skip;
     size_t all = io->left, most = tcp_urgent_limit(t, all, &skip);
     if (t->rcvq.len == skip) {
@@ -339,6 +341,7 @@ static void tcp_drop(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN)
         tcp_listen_stop(t);
+    tcp_unqueue(t);
     tcp_abort(t, 0);
     byteq_clear(&t->rcvq);
     byteq_clear(&t->sndq);

@@ -403,9 +403,7 @@ int tcp_accept(struct ns_sock *s, struct ns_sock **out) {
     if (list_empty(&l->accept_queue))
         return -LINUX_EAGAIN;
     struct tcp *t = list_first(&l->accept_queue, struct tcp, accept_link);
-    list_del(&t->accept_link);
-    l->naccept--;
-    t->listener = NULL;
+    tcp_unqueue(t);
     t->s.user = true;
     *out = &t->s;
     return 0;
@@ -413,8 +411,14 @@ int tcp_accept(struct ns_sock *s, struct ns_sock **out) {
 
 // Nobody listens any more: who waits is reset (RFC 9293 3.10.4).
 void tcp_listen_stop(struct tcp *l) {
-    while (!list_empty(&l->accept_queue))
-        tcp_reset_peer(list_first(&l->accept_queue, struct tcp, accept_link), 0);
+    while (!list_empty(&l->accept_queue)) {
+        struct tcp *t = list_first(&l->accept_queue, struct tcp, accept_link);
+        tcp_unqueue(t);
+        if (t->state == TCPS_CLOSED)
+            sock_kill(&t->s);
+        else
+            tcp_reset_peer(t, 0);
+    }
     for (unsigned i = 0; i < TCP_REQ_HASH && l->requests; i++)
         while (!list_empty(&l->requests[i]))
             free_request(l, list_first(&l->requests[i], struct request, link));

@@ -80,6 +80,15 @@ static void drop_state(struct tcp *t) {
     tcp_ooo_free(t);
 }
 
+void tcp_unqueue(struct tcp *t) {
+    if (!t->listener)
+        return;
+    list_del(&t->accept_link);
+    t->listener->naccept--;
+    t->listener = NULL;
+}
+
+// One that waits to be accepted goes on to wait, as on Linux: a reader that was told of it must find it.
 void tcp_abort(struct tcp *t, int err) {
     if (t->state == TCPS_CLOSED)
         return;
@@ -91,12 +100,7 @@ void tcp_abort(struct tcp *t, int err) {
         list_del(&t->s.conn);
     else
         sock_unhash(&t->s);
-    if (t->listener) {  // nobody has accepted it
-        list_del(&t->accept_link);
-        t->listener->naccept--;
-        t->listener = NULL;
-    }
-    if (!t->s.user) {
+    if (!t->s.user && !t->listener) {
         byteq_clear(&t->rcvq);
         sock_kill(&t->s);
         return;

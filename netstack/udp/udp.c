@@ -154,6 +154,7 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
+    p->follows = x && x->follows;
     struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP, x);
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);
@@ -176,8 +177,6 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     int64_t n = (int64_t)io->left;
     if (s->error)
         return sock_take_error(s);
-    if (udp_of(s)->shut_wr)
-        return -LINUX_EPIPE;
     if (!to && !s->connected)
         return -LINUX_EDESTADDRREQ;
     if (!to)
@@ -188,6 +187,8 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EINVAL;
     if (n > (ns_ip_is4(&to->ip) ? UDP4_MAX : UDP6_MAX))
         return -LINUX_EMSGSIZE;
+    if (udp_of(s)->shut_wr)  // told behind what is wrong with the address, as on Linux
+        return -LINUX_EPIPE;
     if (!list_linked(&s->port)) {
         struct ns_ip any = s->local.ip;
         int err = sock_bind_port(s, &any, 0);
@@ -198,11 +199,43 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     return err < 0 ? err : n;
 }
 
+// Generic receive offload: the datagrams behind the one that was just read, of `size` bytes, which were sent
+// as one with it, as far as there is room. How many bytes.
+static int64_t read_joined(struct udp *u, struct ns_io *io, const struct ns_addr *first,
+                           const struct ns_extra *x, uint32_t size) {
+    int64_t all = 0;
+    for (uint32_t len = size; len == size && !pktq_empty(&u->queue);) {
+        const struct pkt *p = list_first(&u->queue.packets, struct pkt, link);
+        bool same =
+            ip_eq(&p->src, &first->ip) && (uint16_t)p->mark == first->port && ip_eq(&p->dst, &x->local.ip);
+        len = p->len;
+        if (!p->follows || !same || len > size || len > io->left)
+            break;
+        int64_t n = pktq_read(&u->queue, io, 0, NULL);
+        if (n < 0)
+            break;
+        all += n;
+    }
+    return all;
+}
+
+static int64_t recv_joined(struct udp *u, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                           struct ns_extra *x) {
+    uint32_t size = pktq_next_len(&u->queue);
+    bool whole = size > 0 && size <= io->left && !(flags & NS_MSG_PEEK);
+    int64_t n = sock_read(&u->s, &u->queue, io, flags, from, x);
+    int64_t more = whole && n > 0 ? read_joined(u, io, from, x, size) : 0;
+    x->joined = more > 0 ? (uint16_t)size : 0;
+    return more > 0 ? n + more : n;
+}
+
 static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                         struct ns_extra *x) {
     struct udp *u = udp_of(s);
     if (s->error)
         return sock_take_error(s);
+    if (s->opt[NS_OPT_UDP_GRO] && from && x && !pktq_empty(&u->queue))
+        return recv_joined(u, io, flags, from, x);
     return u->shut_rd && pktq_empty(&u->queue) ? 0 : sock_read(s, &u->queue, io, flags, from, x);
 }
 

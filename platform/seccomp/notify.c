@@ -23,7 +23,7 @@ long sc_recv_call(int fd, unsigned long request, void *notif, const _Atomic int 
 extern const char sc_recv_begin[], sc_recv_end[], sc_recv_out[];
 void sc_kick_restorer(void);
 
-__asm__(".pushsection .text\n"
+__asm__(".pushsection .text.sc_recv_call, \"ax\", @progbits\n"
         ".globl sc_recv_call, sc_recv_begin, sc_recv_end, sc_recv_out, sc_kick_restorer\n"
         ".hidden sc_recv_call, sc_recv_begin, sc_recv_end, sc_recv_out, sc_kick_restorer\n"
         ".type sc_recv_call, @function\n"

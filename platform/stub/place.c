@@ -9,6 +9,7 @@
 #include "platform/stub/spawn.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -53,9 +54,11 @@ void stub_find_vdso(void) {
     FILE *f = fopen("/proc/self/maps", "re");
     char line[512];
     while (f && fgets(line, sizeof line, f)) {
-        uint64_t start, end;
-        if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+        char *dash;
+        uint64_t start = strtoul(line, &dash, 16);
+        if (*dash != '-')
             continue;
+        uint64_t end = strtoul(dash + 1, NULL, 16);
         if (strstr(line, "[vvar")) {
             v.vvar = v.vvar ? v.vvar : start;
             v.vvar_end = end;

@@ -71,7 +71,7 @@ int hostfilter_prepare(void) {
 
 // ---- Conditions -------------------------------------------------------------------------------------------
 enum when { ALWAYS, SECCOMP, PTRACE, LINKS, SANITIZED };
-enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, NO_LINK, NO_LINK_2ND, LINK, NEVER };
+enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, SUBMIT, NO_LINK, NO_LINK_2ND, LINK, NEVER };
 
 // Requests of fs/host, which copies their structures itself.
 static const unsigned long terminal[] = {TCGETS,
@@ -110,6 +110,8 @@ static struct filter_rule rule_of(int nr, unsigned condition, bool links) {
         return (struct filter_rule){nr, FILTER_IS, 2, .mask = PROT_EXEC, .value = 0};
     case THREAD:
         return (struct filter_rule){nr, FILTER_IS, 0, .mask = CLONE_THREAD, .value = CLONE_THREAD};
+    case SUBMIT:
+        return (struct filter_rule){nr, FILTER_IS, 3, .mask = UINT32_MAX, .value = 0};
     case NO_LINK:
     case NO_LINK_2ND:
         if (links)

@@ -2,6 +2,7 @@
 // See mq.h. One lock for all queues of a namespace: what is done under it is short, but for a send among many
 // messages of other priorities, of which a queue's attribute bounds the number.
 #include "sentry/ipc/mq.h"
+#include "sentry/ipc/mq_impl.h"
 #include "abi/caps.h"
 #include "abi/fcntl.h"
 #include "abi/poll.h"
@@ -25,31 +26,8 @@
 #define HARD_MSG_MAX     65536u
 #define HARD_MSGSIZE_MAX (16u << 20)
 #define MESSAGE_COST     48u  // of each message that a queue has room for, twice, as RLIMIT_MSGQUEUE counts
-#define SHOWN_SIZE       80   // of the text that read(2) gives
 #define MEMORY_MAX       (64u << 20)  // of all messages of a namespace
 
-struct mqueue {
-    struct refcount refs;    // its name, its files
-    struct mq_table *table;  // [c]
-    struct list link;        // [lock]
-    char *name;              // [lock] owned; NULL: it has none any more
-    struct waitq wait;
-    struct list messages;         // [lock] by priority, and in order of their coming
-    int64_t count, max, msgsize;  // [lock], [c], [c]
-    uint64_t queued;              // [lock] bytes of text
-    uint32_t uid, gid, mode;      // [c]
-    uint32_t user;                // [c] whom it is charged to
-    unsigned receivers;           // [lock] calls that wait for a message
-    struct mq_notice {            // [lock] who is to be told of a message in an empty queue, once
-        struct tgroup *to;        // owned; NULL: nobody
-        const void *files;  // its descriptors, to be compared only: who closes the queue there is not told
-        struct linux_sigevent event;
-        struct file *netlink;  // owned, of SIGEV_THREAD
-        unsigned char cookie[LINUX_NOTIFY_COOKIE_LEN];
-    } notice;
-};
-
-static const struct file_ops mq_ops;
 bool mq_is(const struct file *f) { return f->ops == &mq_ops; }
 static struct mqueue *queue_of(struct file *f) { return f->priv; }
 
@@ -76,7 +54,7 @@ static void queue_free(struct mqueue *q) {
     free(q);
 }
 
-static void queue_put(struct mqueue *q) {
+void queue_put(struct mqueue *q) {
     struct mq_table *x = q->table;
     {
         LOCKED(&x->lock);  // look-ups by name take references under it
@@ -165,7 +143,7 @@ int do_mq_notify(struct task *t, struct file *f, const struct linux_sigevent *ev
 // ---- The file ---------------------------------------------------------------------------------------------
 static int64_t mq_read(struct file *f, struct uio *u, uint64_t off) {
     struct mqueue *q = queue_of(f);
-    char text[SHOWN_SIZE + 1] = {0};
+    char text[MQ_SHOWN_SIZE + 1] = {0};
     struct linux_sigevent event = {0};
     unsigned long long queued;
     int32_t pid = 0;  // whom it tells
@@ -211,6 +189,12 @@ static int mq_flush(struct file *f, void *owner) {
 
 // An open queue keeps its namespace.
 static struct ns *ns_of(const struct mqueue *q) { return &container_of(q->table, struct ipc_ns, mq)->ns; }
+void mq_open_file(struct mqueue *q, struct file *f) {
+    ref_get(&q->refs);
+    ns_get(ns_of(q));
+    f->priv = q;
+    f->ops = &mq_ops;
+}
 
 static void mq_release(struct file *f) {
     struct mqueue *q = queue_of(f);
@@ -228,7 +212,7 @@ static void mq_release(struct file *f) {
     ns_put(ns);
 }
 
-static const struct file_ops mq_ops = {
+const struct file_ops mq_ops = {
     .read = mq_read, .poll = mq_poll, .flush = mq_flush, .release = mq_release, .seek = SEEK_NO_END};
 
 static int queue_file(struct task *t, struct mqueue *q, unsigned flags, struct file **out) {
@@ -238,7 +222,7 @@ static int queue_file(struct task *t, struct mqueue *q, unsigned flags, struct f
         queue_put(q);
         return -LINUX_ENOMEM;
     }
-    i->attr.size = SHOWN_SIZE;
+    i->attr.size = MQ_SHOWN_SIZE;
     {
         LOCKED(&q->table->lock);
         snprintf(name, sizeof name, "/%s", q->name ? q->name : "");
@@ -254,7 +238,7 @@ static int queue_file(struct task *t, struct mqueue *q, unsigned flags, struct f
 }
 
 // ---- Names ------------------------------------------------------------------------------------------------
-static struct mqueue *find(struct mq_table *x, const char *name) {
+struct mqueue *mq_find(struct mq_table *x, const char *name) {
     struct mqueue *q;
     list_for_each(q, &x->queues, link)
         if (q->name && strcmp(q->name, name) == 0)
@@ -298,7 +282,7 @@ static bool user_has_room(struct task *t, struct mq_table *x, const struct mqueu
     return all <= task_rlimit(t, LINUX_RLIMIT_MSGQUEUE);
 }
 
-static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
+static struct mqueue *queue_new(struct task *t, struct mq_table *x, const char *name, uint32_t mode,
                                 const struct linux_mq_attr *a) {
     struct mqueue *q = znew(struct mqueue);
     if (!q || !(q->name = xstrdup(name))) {
@@ -306,7 +290,7 @@ static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
         return NULL;
     }
     ref_init(&q->refs, 1);
-    q->table = &task_ipc(t)->mq;
+    q->table = x;
     list_init(&q->link);
     list_init(&q->messages);
     waitq_init(&q->wait);
@@ -333,11 +317,10 @@ static int may_open(struct task *t, const struct mqueue *q, unsigned flags) {
 }
 
 // The queue of that name, referenced; made for O_CREAT, from `made`, which is taken over then.
-static int look_up(struct task *t, const char *name, unsigned flags, struct mqueue **made,
+static int look_up(struct task *t, struct mq_table *x, const char *name, unsigned flags, struct mqueue **made,
                    struct mqueue **out) {
-    struct mq_table *x = &task_ipc(t)->mq;
     LOCKED(&x->lock);
-    struct mqueue *q = find(x, name);
+    struct mqueue *q = mq_find(x, name);
     if (q && (flags & LINUX_O_CREAT) && (flags & LINUX_O_EXCL))
         return -LINUX_EEXIST;
     if (!q && !*made)
@@ -348,6 +331,7 @@ static int look_up(struct task *t, const char *name, unsigned flags, struct mque
         if (!user_has_room(t, x, *made))
             return -LINUX_EMFILE;
         q = take_ptr(*made);
+        q->number = ++x->last;
         list_add_tail(&x->queues, &q->link);
         x->named++;
     }
@@ -362,17 +346,18 @@ int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
     int err = check_name(name);
     if (err < 0)
         return err;
-    err = look_up(t, name, flags, &made, &q);
+    struct mq_table *x = &task_ipc(t)->mq;
+    err = look_up(t, x, name, flags, &made, &q);
     bool fresh = err == -LINUX_ENOENT && (flags & LINUX_O_CREAT);
     if (fresh) {
         err = attr ? check_attr(t, attr) : 0;
         if (err < 0)
             return err;
         TASK_VFS_CTX(t, ctx);
-        made = queue_new(t, name, mode & ~ctx.umask, attr);
+        made = queue_new(t, x, name, mode & ~ctx.umask, attr);
         if (!made)
             return -LINUX_ENOMEM;
-        err = look_up(t, name, flags, &made, &q);
+        err = look_up(t, x, name, flags, &made, &q);
         fresh = !made;
         if (made)
             queue_free(made);
@@ -386,6 +371,21 @@ int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
     return err;
 }
 
+int mq_make(struct task *t, struct mq_table *x, const char *name, uint32_t mode, struct mqueue **out) {
+    struct mqueue *made = queue_new(t, x, name, mode, NULL);
+    if (!made)
+        return -LINUX_ENOMEM;
+    int err = look_up(t, x, name, LINUX_O_CREAT | LINUX_O_EXCL, &made, out);
+    if (made)
+        queue_free(made);
+    return err;
+}
+
+void mq_drop_name(struct mqueue *q) {
+    free(take_ptr(q->name));
+    q->table->named--;
+}
+
 int do_mq_unlink(struct task *t, const char *name) {
     struct mq_table *x = &task_ipc(t)->mq;
     struct mqueue *q;
@@ -394,13 +394,12 @@ int do_mq_unlink(struct task *t, const char *name) {
         return err;
     {
         LOCKED(&x->lock);
-        q = find(x, name);
+        q = mq_find(x, name);
         if (!q)
             return -LINUX_ENOENT;
         if (q->uid != t->cred->fsuid && t->cred->fsuid != 0 && !task_capable(t, LINUX_CAP_FOWNER))
             return -LINUX_EPERM;
-        free(take_ptr(q->name));
-        x->named--;
+        mq_drop_name(q);
     }
     queue_put(q);
     return 0;

@@ -18,6 +18,7 @@ struct mq_table {        // a member of struct ipc_ns
     struct lock lock;    // RANK_OBJECT: of all its queues
     struct list queues;  // [lock] those without a name too
     unsigned named;      // [lock]
+    uint64_t last;       // [lock] the last one's number
     uint64_t bytes;      // [lock] of all messages
 };
 void mq_table_init(struct mq_table *x);
@@ -47,5 +48,11 @@ void mq_waits(struct file *f, int delta);
 int do_mq_notify(struct task *t, struct file *f, const struct linux_sigevent *ev, struct file *netlink,
                  const unsigned char *cookie);
 void mq_attr(struct file *f, struct linux_mq_attr *out);
+
+// mqfs.c: the queues of a namespace as files, to be mounted (one reference).
+struct ipc_ns;
+struct superblock;
+struct vfs;
+int mqfs_create(struct vfs *vfs, struct ipc_ns *ns, struct superblock **out);
 
 #endif

@@ -106,6 +106,6 @@ bool vnet_cut(const void *at, size_t got, unsigned i, uint8_t *to, struct ns_rx 
         put16(ip + 4, get16(ip + 4) + i);
         sum_ip4(ip);
     }
-    *rx = (struct ns_rx){to, head + n, NS_CSUM_GOOD, 0};
+    *rx = (struct ns_rx){to, head + n, NS_CSUM_GOOD | (i ? NS_FOLLOWS : 0), 0};
     return true;
 }

@@ -256,12 +256,14 @@ static bool knows_owners(const struct user_ns *u, const struct binary *b) {
 }
 
 // Does a file there give rights, by its mode or its capabilities? As mnt_may_suid() of Linux: not by way of
-// another namespace's mount.
+// another namespace's mount, nor what somebody has mounted who is not over the caller.
 static bool may_give(struct task *t, const struct path *p) {
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
     bool seen = vfs_is_in(ns, p);
     mnt_ns_put(ns);
-    return seen && !(p->mnt->flags & LINUX_MS_NOSUID);
+    struct ns *owner = p->dentry->sb->owner;
+    bool over = !owner || user_ns_is_in(t->cred->user, user_ns_of(owner));
+    return seen && over && !(p->mnt->flags & LINUX_MS_NOSUID);
 }
 
 static int new_cred(struct task *t, struct exec_image *x, const struct binary *b) {
@@ -302,6 +304,8 @@ static int new_space(struct task *t, struct exec_image *x) {
     x->mm = mm_new(t->k->platform, as, limits_pool(t->k));
     if (x->mm)
         x->mm->knobs = vfs_knobs(t->k->vfs);
+    if (x->mm && t->mm)
+        atomic_store(&x->mm->mdwe, mm_mdwe_inherited(t->mm));
     return x->mm ? 0 : -LINUX_ENOMEM;
 }
 

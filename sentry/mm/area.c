@@ -123,6 +123,12 @@ void area_split(struct mm *mm, uint64_t at) {
     link_area(mm, upper);
 }
 
+bool area_may_split(const struct mm *mm, uint64_t start, uint64_t end) {
+    const struct vma *first = area_find(mm, start), *last = area_find(mm, end);
+    unsigned more = (first && first->start < start) + (last && last->start < end);
+    return mm->nareas + more <= mm_area_limit(mm);
+}
+
 static bool alike(const struct vma *a, const struct vma *b) {
     return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot && a->flags == b->flags &&
            a->file == b->file && a->name == b->name && !(a->flags & VMA_FIXED_KERNEL) &&

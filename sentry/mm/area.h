@@ -32,6 +32,7 @@ struct vma *area_prev(const struct vma *v);
 struct vma *area_add(struct mm *mm, const struct vma *proto);
 // Cuts areas in two at `at`, if one lies across. Takes one reserved area.
 void area_split(struct mm *mm, uint64_t at);
+bool area_may_split(const struct mm *mm, uint64_t start, uint64_t end);  // at both, within vm.max_map_count
 // Removes [start, end) from the map, but for the platform's own. Takes up to two reserved areas.
 void area_cut(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin);
 // Changes one whole area; the accounting follows. Merge afterwards with area_merge_range().

@@ -167,6 +167,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
     mm->exe = exe;
     mm->user = old->user ? user_ns_get(old->user) : NULL;
     atomic_init(&mm->dumpable, atomic_load(&old->dumpable));
+    atomic_init(&mm->mdwe, mm_mdwe_inherited(old));
     if (r < 0) {
         mm_free(mm);
         return r;

@@ -10,6 +10,7 @@
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
 #include "abi/mman.h"
+#include "abi/prctl.h"
 #include "base/lock.h"
 #include "base/rbtree.h"
 #include "base/refcount.h"
@@ -67,6 +68,7 @@ struct mm {
     struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
     unsigned nspare;                // [lock]
     uint32_t def_flags;             // [lock] VMA_LOCKED, VMA_ONFAULT after mlockall(MCL_FUTURE)
+    _Atomic uint32_t mdwe;          // [a] LINUX_PR_MDWE_* (prctl(2)): set once
     bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
     uint64_t anchor;                // [c after exec] mm_anchor()'s page; 0: none
@@ -93,6 +95,17 @@ struct mm {
 static inline unsigned mm_area_limit(const struct mm *mm) {
     int64_t most = mm->knobs ? knob(mm->knobs, KNOB_MAP_COUNT) : MM_MAX_AREAS;
     return most < MM_MAX_AREAS ? (unsigned)most : MM_MAX_AREAS;
+}
+
+// Does PR_SET_MDWE refuse that memory of the protection `old` gets `now`? A new map: the same twice.
+static inline bool mm_denies(const struct mm *mm, uint32_t old, uint32_t now) {
+    return atomic_load(&mm->mdwe) && now & LINUX_PROT_EXEC &&
+           (now & LINUX_PROT_WRITE || !(old & LINUX_PROT_EXEC));
+}
+// For a map made from another one, by fork or exec.
+static inline uint32_t mm_mdwe_inherited(const struct mm *old) {
+    uint32_t bits = atomic_load(&old->mdwe);
+    return bits & LINUX_PR_MDWE_NO_INHERIT ? 0 : bits;
 }
 
 // A map for a fresh address space (reference to `as` taken over), summed in `pool` (borrowed, or NULL).

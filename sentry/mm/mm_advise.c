@@ -92,7 +92,7 @@ static int advise_host(struct mm *mm, struct plat_thread *th, uint64_t start, ui
                        struct area_bin *bin) {
     // Nothing of ours is locked on the host, so the plain form does there.
     int host = advice == LINUX_MADV_DONTNEED_LOCKED ? LINUX_MADV_DONTNEED : advice;
-    if (start == end)
+    if (start == end || (populates(advice) && !mem_pool_may_fill(mm->pool, end - start)))
         return 0;
     int r = queue_advise(mm, th, start, end, host);
     if (r == 0 && (advice == LINUX_MADV_DONTFORK || advice == LINUX_MADV_DOFORK))

@@ -20,7 +20,7 @@ int queue_fill(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t e
         uint64_t from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
         bool by_write = writes || !(v->prot & LINUX_PROT_READ);
         int advice = by_write ? LINUX_MADV_POPULATE_WRITE : LINUX_MADV_POPULATE_READ;
-        int r = queue_advise(mm, th, from, to, advice);
+        int r = mem_pool_may_fill(mm->pool, to - from) ? queue_advise(mm, th, from, to, advice) : 0;
         if (r < 0)
             return r;
     }

@@ -11,7 +11,7 @@
 
 int flag_range(struct mm *mm, uint64_t start, uint64_t end, uint32_t set, uint32_t clear,
                struct area_bin *bin) {
-    if (mm->nareas + 2 > mm_area_limit(mm) || area_reserve(mm, 2) < 0)
+    if (!area_may_split(mm, start, end) || area_reserve(mm, 2) < 0)
         return -LINUX_ENOMEM;
     const struct vma *first = area_find(mm, start), *last = area_find(mm, end);
     if (first && !(first->flags & VMA_FIXED_KERNEL))

@@ -16,6 +16,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
+#include "sentry/run/limits.h"
 
 #define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
 #define LOW_2G      0x80000000ull
@@ -141,7 +142,7 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
     m->proposed = a->proposed;
     bool charged =
         type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
-    if (charged && t->k && t->k->mem_total && m->len > t->k->mem_total)
+    if (charged && !limits_may_promise(t, m->len))
         return -LINUX_ENOMEM;
     return 0;
 }
@@ -201,6 +202,12 @@ static int64_t choose(struct task *t, struct mm *mm, const struct mapping *m, ui
     return addr ? (int64_t)addr : -LINUX_ENOMEM;
 }
 
+// Would a hole there make two areas of one when there are as many as may be?
+static bool splits_past_limit(const struct mm *mm, uint64_t start, uint64_t end) {
+    const struct vma *v = area_find(mm, start);
+    return v && v->start < start && v->end > end && mm->nareas >= mm_area_limit(mm);
+}
+
 // Limits that depend on the place: what is replaced counts no more.
 static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
     uint64_t gone = m->flags & LINUX_MAP_FIXED ? count_mapped(mm, m->v.start, m->v.end) : 0;
@@ -210,8 +217,10 @@ static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
         return r;
     if ((m->v.flags & VMA_LOCKED) && (r = limit_locked(t, mm, m->len)) < 0)
         return r;
-    // As on Linux the last map is allowed what splits are not: munmap(2) of a middle is ENOMEM then.
-    if (mm->nareas + (m->flags & LINUX_MAP_FIXED ? 2 : 1) > mm_area_limit(mm))
+    // As on Linux the last map may pass the limit by one, and splits may not: munmap(2) of a middle is ENOMEM
+    // then, and so is a map in the middle of another one.
+    if (mm->nareas > mm_area_limit(mm) ||
+        (m->flags & LINUX_MAP_FIXED && splits_past_limit(mm, m->v.start, m->v.end)))
         return -LINUX_ENOMEM;
     return area_reserve(mm, 3);
 }
@@ -245,6 +254,7 @@ static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th,
         return r;
     bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE || locks ||
                     def_fills(mm);
+    populate = populate && mem_pool_may_fill(mm->pool, m->len);
     r = queue_map(mm, th, &m->v, populate && m->v.prot ? PLAT_POPULATE : 0, m->fd);
     if (r < 0)
         return r;
@@ -271,6 +281,8 @@ int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const str
     if (r == 0 && anonymous && (m.v.flags & LINUX_MAP_SHARED))
         r = make_shared(t, &m);
     own = m.own;
+    if (r == 0 && mm_denies(mm, m.v.prot, m.v.prot))
+        r = -LINUX_EACCES;
     if (r < 0)
         return r;
     m.v.max_prot &= ~a->deny;
@@ -306,8 +318,7 @@ static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, u
                         struct area_bin *bin) {
     if (area_check_fixed(mm, start, end) == -LINUX_EPERM)
         return -LINUX_EPERM;
-    const struct vma *v = area_find(mm, start);
-    if (v && v->start < start && v->end > end && mm->nareas + 1 > mm_area_limit(mm))
+    if (splits_past_limit(mm, start, end))
         return -LINUX_ENOMEM;
     int r = area_reserve(mm, 2);
     if (r == 0)
@@ -340,11 +351,12 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
         return false;
     if (limit_total(t, mm, to - from, to - from) < 0 || (mm->def_flags && limit_locked(t, mm, to - from) < 0))
         return false;
-    if (t->k && t->k->mem_total && to - from > t->k->mem_total)
+    if (!limits_may_promise(t, to - from))
         return false;
-    if (mm->nareas + 1 > mm_area_limit(mm) || area_reserve(mm, 1) < 0)
+    if (mm->nareas > mm_area_limit(mm) || area_reserve(mm, 1) < 0)
         return false;
-    if (queue_map(mm, th, &v, def_fills(mm) ? PLAT_POPULATE : 0, -1) < 0)
+    bool fills = def_fills(mm) && mem_pool_may_fill(mm->pool, to - from);
+    if (queue_map(mm, th, &v, fills ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
     t->undo = (struct map_undo){from, to, mm->brk};

@@ -19,7 +19,7 @@ static int scan(const struct mm *mm, uint64_t start, uint64_t end, uint32_t prot
             return -LINUX_ENOMEM;
         if (v->flags & (VMA_FIXED_KERNEL | VMA_SEALED))
             return -LINUX_EPERM;
-        if (prot & ~v->max_prot)
+        if (prot & ~v->max_prot || mm_denies(mm, v->prot, prot))
             return -LINUX_EACCES;
         *change |= v->prot != prot;
         *stop = v->end;
@@ -44,7 +44,7 @@ static int protect_locked(struct mm *mm, struct plat_thread *th, uint64_t start,
     int result = scan(mm, start, end, prot, &stop, &change);
     if (!change || stop <= start)
         return result;
-    if (mm->nareas + 2 > mm_area_limit(mm) || area_reserve(mm, 2) < 0)
+    if (!area_may_split(mm, start, stop) || area_reserve(mm, 2) < 0)
         return -LINUX_ENOMEM;
     int r = queue_protect(mm, th, start, stop, prot);
     if (r < 0)

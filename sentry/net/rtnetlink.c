@@ -120,6 +120,8 @@ bool rtnl_put_route(struct nl_buf *b, uint16_t type, const struct net_route *r, 
     if (r->has_src)
         nl_put(b, LINUX_RTA_PREFSRC, r->src, n);
     nl_put_u32(b, LINUX_RTA_OIF, (uint32_t)r->link);
+    if (r->family == LINUX_AF_INET6)
+        nl_put(b, LINUX_RTA_PREF, &(uint8_t){LINUX_ICMPV6_ROUTER_PREF_MEDIUM}, 1);
     return nl_end(b, at);
 }
 static bool dump_routes(struct rtnl_dump *d, struct nl_buf *b) {
@@ -230,6 +232,11 @@ static int get_route(struct rtnl_out *o, const struct request *q) {
     memcpy(dst, given, n);
     if (!find_route(o->net, m.rtm_family, dst, &r))
         return -LINUX_ENETUNREACH;
+    struct net_route near;
+    if (r.has_gateway && !r.has_src && find_route(o->net, m.rtm_family, r.gateway, &near) && near.has_src) {
+        r.has_src = true;
+        memcpy(r.src, near.src, n);
+    }
     memcpy(r.dst, dst, n);
     r.dst_len = (uint8_t)(8 * n);
     r.scope = LINUX_RT_SCOPE_UNIVERSE;

@@ -146,6 +146,8 @@ static int parse_route(const struct request *q, struct net_route *r) {
     for (unsigned bit = r->dst_len; bit < 8 * n; bit++)
         if (r->dst[bit / 8] & 0x80 >> bit % 8)
             return -LINUX_EINVAL;
+    if (!four && !del && !r->metric)
+        r->metric = LINUX_IP6_RT_PRIO_USER;
     r->link = (int32_t)link;
     r->has_gateway = gateway;
     return 0;

@@ -42,6 +42,8 @@ static bool put_socket(struct nl_buf *b, const struct rtnl_dump *d, const struct
     show_end(s->family, &s->remote, &m.id.idiag_dport, m.id.idiag_dst);
     m.id.idiag_cookie[0] = m.idiag_inode;
     size_t at = nl_begin(b, LINUX_SOCK_DIAG_BY_FAMILY, LINUX_NLM_F_MULTI, d->seq, d->portid, &m, sizeof m);
+    if (s->family == NS_INET6 && (s->state == LINUX_TCP_LISTEN || s->state == LINUX_TCP_CLOSE))
+        nl_put(b, LINUX_INET_DIAG_SKV6ONLY, &(uint8_t){s->v6only}, 1);
     return nl_end(b, at);
 }
 

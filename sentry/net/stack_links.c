@@ -181,7 +181,9 @@ static bool addr_route(const struct net_source *s, uint32_t *at, struct net_rout
 }
 
 // One that somebody has added: of the stack's own, those that no address has brought.
-#define OWN_ROUTES 0x80000000u
+// A place in the list of routes: default routes of IPv4, as Linux has them first; those of addresses; the
+// others.
+#define STAGE_SHIFT 30
 static bool by_address(const struct net_source *s, const struct ns_route *r, uint32_t index) {
     struct ns_netif_info info;
     static const struct ns_ip none;
@@ -211,10 +213,13 @@ static uint32_t index_of(struct netstack *ns, const struct netif *nif) {
     return 0;
 }
 
-static bool own_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
+// The default routes of IPv4, or all others.
+static bool own_route(const struct net_source *s, uint32_t *at, bool defaults, struct net_route *out) {
     struct netstack *ns = stack_of(s);
     struct ns_route r;
-    for (uint32_t i = *at & ~OWN_ROUTES; netstack_route_at(ns, i, &r) == 0; i++) {
+    for (uint32_t i = *at; netstack_route_at(ns, i, &r) == 0; i++) {
+        if ((ns_ip_is4(&r.dst) && r.prefix == 0) != defaults)
+            continue;
         uint32_t index = index_of(ns, r.nif);
         bool four = ns_ip_is4(&r.dst);
         size_t skip = four ? 12 : 0, n = four ? 4 : 16;
@@ -233,19 +238,21 @@ static bool own_route(const struct net_source *s, uint32_t *at, struct net_route
         out->has_gateway = memcmp(out->gateway, none, n) != 0;
         if (four && !out->has_gateway)
             out->scope = LINUX_RT_SCOPE_LINK;
-        *at = OWN_ROUTES | (i + 1);
+        *at = i + 1;
         return true;
     }
     return false;
 }
 
 static bool stack_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
-    if (!(*at & OWN_ROUTES)) {
-        if (addr_route(s, at, out))
+    for (unsigned stage = *at >> STAGE_SHIFT; stage < 3; stage++) {
+        uint32_t place = *at >> STAGE_SHIFT == stage ? *at & ((1u << STAGE_SHIFT) - 1) : 0;
+        bool found = stage == 1 ? addr_route(s, &place, out) : own_route(s, &place, stage == 0, out);
+        *at = stage << STAGE_SHIFT | place;
+        if (found)
             return true;
-        *at = OWN_ROUTES;
     }
-    return own_route(s, at, out);
+    return false;
 }
 
 // ---- Changes ----------------------------------------------------------------------------------------------

@@ -248,6 +248,8 @@ uint64_t task_rlimit(struct task *t, int which);  // soft limit
 // Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
 // wait4.
 void tgroup_begin_exit(struct tgroup *g, int status);
+// Ends the init of t's pid namespace, or of its container, as by the signal sig, and so all in it.
+void tgroup_end_init(struct task *t, int sig);
 // A wait status as LINUX_CLD_*: exited, killed, or killed with a core file.
 static inline int status_cld(int status) {
     if (!(status & 0x7f))

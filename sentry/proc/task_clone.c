@@ -159,13 +159,13 @@ static void clone_drop(struct task *c) {
         tgroup_put(g);  // the table's reference, which it never got into
 }
 
-static bool take_pid(struct kernel *k) {
-    LOCKED(&k->tasks_lock);
-    return limits_take_pid(k);
+static bool take_pid(const struct tgroup *g) {
+    LOCKED(&g->k->tasks_lock);
+    return limits_take_pid(g);
 }
-static void give_pid(struct kernel *k) {
-    LOCKED(&k->tasks_lock);
-    limits_give_pid(k);
+static void give_pid(const struct tgroup *g) {
+    LOCKED(&g->k->tasks_lock);
+    limits_give_pid(g);
 }
 
 // The call ended before the child was published (the host refused, or the caller died).
@@ -173,7 +173,7 @@ static void clone_abort(struct task *t) {
     struct task *c = take_ptr(t->call.own.child);
     if (c) {
         clone_drop(c);
-        give_pid(t->k);
+        give_pid(t->tg);
     }
     mm_op_end(t);
 }
@@ -206,7 +206,7 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     err = thread ? mm_op_begin_range(t, 0, 0) : mm_op_begin(t);
     if (err != 0)
         return err;
-    if (!take_pid(t->k)) {
+    if (!take_pid(t->tg)) {
         mm_op_end(t);
         return -LINUX_EAGAIN;
     }
@@ -215,7 +215,7 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     if (!c) {
         if (g)
             tgroup_put(g);
-        give_pid(t->k);
+        give_pid(t->tg);
         mm_op_end(t);
         return -LINUX_ENOMEM;
     }
@@ -282,7 +282,7 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
     if (event || (r->flags & LINUX_CLONE_PTRACE))
         ptrace_inherit(t, c);
     task_publish(c, pid);
-    limits_give_pid(k);
+    limits_give_pid(t->tg);
     return pid;
 }
 

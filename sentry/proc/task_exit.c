@@ -35,6 +35,31 @@ void tgroup_begin_exit(struct tgroup *g, int status) {
         task_condemn(t);
 }
 
+// In the first namespace that is who leads the container. tasks_lock held; NULL: it has ended.
+static struct tgroup *init_of(struct tgroup *g) {
+    struct kernel *k = g->k;
+    if (g->pid_ns->level > 0)
+        return g->pid_ns->init;
+    for (int pid = 2; g->member && pid < k->pid_end; pid++)
+        if (k->tgs[pid] && k->tgs[pid]->leads_member && k->tgs[pid]->member == g->member)
+            return k->tgs[pid];
+    return k->main;
+}
+
+void tgroup_end_init(struct task *t, int sig) {
+    struct tgroup *init;
+    {
+        LOCKED(&t->k->tasks_lock);
+        init = init_of(t->tg);
+        if (init)
+            tgroup_get(init);
+    }
+    if (!init)
+        return;
+    tgroup_begin_exit(init, sig);
+    tgroup_put(init);
+}
+
 void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
     struct tgroup *parent = g->parent;
     if (!parent || parent == g->k->init)

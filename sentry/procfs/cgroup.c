@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // /sys/fs/cgroup: cgroup v2 as a container finds it, its own cgroup as the root. Limits and what is used of
-// them are the sandbox's (sentry/run/limits.h). Nothing can be written, and no cgroup be made.
+// them are the sandbox's (sentry/run/limits.h), or the container's own in a pod. Nothing can be written, and
+// no cgroup be made.
 // LIMIT: cpu.max has a period of 100 ms; of memory.stat there are three lines.
 #include "base/clock.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/run/limits.h"
+#include "sentry/run/run.h"
 
 static struct limits_shown look(void) {
     struct limits_shown s;
@@ -26,17 +28,27 @@ static int put(struct proc_text *x, uint64_t v) {
     return 0;
 }
 
+// In a pod each container has a cgroup of its own: that of who looks.
+static bool is_in(const struct tgroup *g) {
+    return g && (!task_current || g->member == task_current->tg->member);
+}
+
 static int show_procs(struct proc_text *x, const struct proc_node *n) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
     for (int32_t pid = 1; pid < k->pid_end; pid++)
-        if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
+        if (is_in(k->tgs[pid]) && k->tgs[pid]->state == TG_ALIVE)
             proc_printf(x, "%d\n", pid);
     return 0;
 }
 static int show_pids(struct proc_text *x, const struct proc_node *n) {
-    LOCKED(&the_kernel->tasks_lock);
-    return put(x, the_kernel->ntasks + the_kernel->nzombies);
+    struct kernel *k = the_kernel;
+    uint64_t tasks = 0;
+    LOCKED(&k->tasks_lock);
+    for (int32_t pid = 1; pid < k->pid_end; pid++)
+        if (is_in(k->tgs[pid]))
+            tasks += k->tgs[pid]->state == TG_ALIVE ? atomic_load(&k->tgs[pid]->nalive) : 1;
+    return put(x, tasks);
 }
 static int show_pids_max(struct proc_text *x, const struct proc_node *n) { return put_max(x, look().pids); }
 static int show_pids_events(struct proc_text *x, const struct proc_node *n) {

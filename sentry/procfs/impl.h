@@ -61,6 +61,7 @@ struct proc_list {
 #define PROC_NEEDS_MM 4u  // what has no memory cannot be opened: ESRCH
 // goes by the namespaces, which a thread gives back when it ends: then EINVAL, or ENOENT
 #define PROC_NSPROXY  8u
+#define PROC_POLLS    32u // poll(2) tells of changes of the mounts
 #define PROC_SYSCTL   16u // a directory below sys/: has one link, whatever is in it
 
 struct proc_entry {
@@ -138,6 +139,7 @@ extern const struct proc_entry sysfs_virtual_entries[];
 int proc_show_keys(struct proc_text *x, const struct proc_node *n);
 int proc_show_key_users(struct proc_text *x, const struct proc_node *n);
 // What several tables have.
+struct mnt_ns *proc_mnt_ns(const struct proc_node *n);  // a reference, or NULL: it has ended
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);
 int proc_show_mountinfo(struct proc_text *x, const struct proc_node *n);
 int proc_show_mountstats(struct proc_text *x, const struct proc_node *n);
@@ -168,6 +170,8 @@ int proc_open_pagemap(const struct proc_node *n, struct file *f);
 
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ----------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
+// mapquery.c: the ioctl of maps
+int64_t proc_map_query(const struct proc_node *n, uint64_t arg, struct uaccess *ua);
 struct mm *proc_mm(const struct proc_node *n);
 // The network namespace of the thread; of the system's files, the caller's. A reference; NULL: it has ended.
 struct net_ns *proc_net(const struct proc_node *n);

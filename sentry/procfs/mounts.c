@@ -114,6 +114,14 @@ static int begin(struct mount_walk *w, const struct proc_node *n) {
     return w->ns ? 0 : -LINUX_EINVAL;
 }
 
+struct mnt_ns *proc_mnt_ns(const struct proc_node *n) {
+    struct mount_walk w = {0};
+    if (begin(&w, n) < 0)
+        return NULL;
+    path_put(&w.root);
+    return w.ns;
+}
+
 static int show(struct proc_text *x, const struct proc_node *n,
                 void (*put)(struct mount_walk *, struct mount *)) {
     struct mount_walk w = {.x = x, .put = put};

@@ -2,8 +2,8 @@
 // /proc/PID/pagemap: a word for each page, for who may trace the process. An open file keeps the map as it
 // was at open(2). Frame numbers are hidden, as by Linux from who lacks CAP_SYS_ADMIN.
 //
-// LIMIT: /proc/PID/pagemap: a page that may be touched counts as present and written; PAGEMAP_SCAN and
-// PROCMAP_QUERY are ENOTTY, as before Linux 6.7 and 6.11.
+// LIMIT: /proc/PID/pagemap: a page that may be touched counts as present and written; PAGEMAP_SCAN is
+// ENOTTY, as before Linux 6.7.
 #include "platform/platform.h"
 #include "sentry/mm/area.h"
 #include "sentry/procfs/impl.h"

@@ -279,7 +279,8 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 #define SECRET(n, f, s) {.name = n, .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE | (f), .show = s}
 #define OF_MEMORY(n, f, s)                                                                                   \
     {.name = n, .mode = LINUX_S_IFREG | 0444, .flags = PROC_PTRACE | PROC_MEMORY | (f), .show = s}
-#define OF_MOUNTS(n, m, s) {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY, .show = s}
+#define OF_MOUNTS(n, m, s) \
+    {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY | PROC_POLLS, .show = s}
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
 #define IDMAP(n) \

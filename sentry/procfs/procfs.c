@@ -6,7 +6,10 @@
 // that one pass over a file sees one state. Called by the VFS. Locks: one for each open file's text, of the
 // rank of offsets: it is taken inside the offset's lock and outside of all others.
 #include "sentry/procfs/procfs.h"
+#include "abi/poll.h"
+#include "abi/procmap.h"
 #include "base/fault.h"
+#include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
@@ -16,14 +19,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT_INO 1
-#define STORE_MAX 4096u  // the longest text that can be written
-#define NUMBERS_AT 1024  // position in a listing where the numbered names begin
+#define ROOT_INO   1
+#define STORE_MAX  4096u  // the longest text that can be written
+#define NUMBERS_AT 1024   // position in a listing where the numbered names begin
 
 static const struct inode_ops dir_ops, file_ops_of_inodes, link_ops, magic_ops;
-static const struct file_ops text_fops, dir_fops;
+static const struct file_ops text_fops, polled_fops, dir_fops;
 
 static struct proc_node *node_of(const struct inode *i) { return i->priv; }
+
+struct proc_super {        // sb->priv
+    struct pid_ns *ns;     // [c] owned
+    _Atomic int hide;      // [a] enum proc_hide
+    _Atomic uint32_t gid;  // [a]
+    bool pids_only;        // [c]
+};
+static struct proc_super *super_of(const struct inode *i) { return i->sb->priv; }
+
+static bool in_group(const struct task *t, uint32_t gid) {
+    bool in = t->cred->fsgid == gid || t->cred->egid == gid;
+    for (unsigned k = 0; k < t->cred->ngroups && !in; k++)
+        in = t->cred->groups[k] == gid;
+    return in;
+}
+// May the caller see so much of the process n, with what is hidden from `least` on?
+static bool may_see(const struct proc_super *s, const struct proc_node *n, enum proc_hide least) {
+    int hide = atomic_load_explicit(&s->hide, memory_order_relaxed);
+    if (hide < (int)least || !n->g || !task_current)
+        return true;
+    if (hide != PROC_HIDE_UNTRACEABLE && in_group(task_current, atomic_load(&s->gid)))
+        return true;
+    return proc_may_trace(n);
+}
+static bool is_process(const struct proc_node *n) { return n->e == &proc_process_entry; }
 
 // ---- Inodes -----------------------------------------------------------------------------------------------
 // The same object has the same number each time it is looked up.
@@ -33,6 +61,13 @@ static uint64_t ino_of(uint64_t dir, const char *name) {
         h = (h ^ (unsigned char)*name) * 0x100000001b3ull;
     h = (h ^ h >> 29) & 0x7fffffffffffull;
     return h > ROOT_INO ? h : h + 2;
+}
+
+// A process's directory is of that process: who gets its number later has another one. n: below a directory
+// that is of no process, or of the same.
+static uint64_t process_ino_of(const struct proc_node *dir, uint64_t dir_ino, const struct proc_node *n,
+                               const char *name) {
+    return ino_of(n->g && n->g != dir->g ? dir_ino + n->g->start_ns : dir_ino, name);
 }
 
 // Who owns the files of a process: its effective user; or root, when it must not be looked into or has no
@@ -63,6 +98,8 @@ static uint32_t links_of(const struct proc_node *n) {
     return links + (n->e->list && n->e->list->links ? n->e->list->links(n) : 0);
 }
 static int dir_getattr(struct inode *i, struct vfs_attr *a) {
+    if (is_process(node_of(i)) && !may_see(super_of(i), node_of(i), PROC_HIDE_ALL))
+        return -LINUX_ENOENT;
     *a = i->attr;
     a->nlink = links_of(node_of(i));
     return 0;
@@ -162,17 +199,31 @@ struct tgroup *procfs_process(const struct file *f) {
     return n->e == &proc_process_entry ? n->g : NULL;
 }
 
+// With subset=pid: what is of no process.
+static bool is_left_out(const struct proc_node *dir, const struct proc_entry *e) {
+    if (dir->e != &proc_root_entry || e == &proc_process_entry)
+        return false;
+    return strcmp(e->name, "self") && strcmp(e->name, "thread-self");
+}
+
 // A missing name is an error at once, so that creating one is ENOENT as on Linux.
 static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct proc_node *n = node_of(dir), child;
     if (n->g && !((n->e->flags & PROC_NSPROXY) ? !proc_ended(n) : proc_alive(n)))
         return -LINUX_ENOENT;
+    const struct proc_super *s = super_of(dir);
     int err = find_child(n, d->name, &child);
+    if (err == 0 && is_process(&child) && !may_see(s, &child, PROC_HIDE_UNTRACEABLE)) {
+        tgroup_put(child.g);
+        return -LINUX_ENOENT;
+    }
+    if (err == 0 && s->pids_only && is_left_out(n, child.e))
+        return -LINUX_ENOENT;
     if (err == -LINUX_ENOENT && dir->sb->magic != LINUX_PROC_SUPER_MAGIC)
         return 0;  // of proc alone a missing name is told before what one wanted to do with it
     if (err < 0)
         return err;
-    struct inode *i = proc_inode(dir->sb, &child, ino_of(dir->attr.ino, d->name));
+    struct inode *i = proc_inode(dir->sb, &child, process_ino_of(n, dir->attr.ino, &child, d->name));
     if (child.g && child.g != n->g)
         tgroup_put(child.g);
     if (!i)
@@ -182,7 +233,13 @@ static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *n
 }
 
 static bool emit(struct file *f, struct readdir_sink *s, const char *name, uint32_t mode, uint64_t next) {
-    uint64_t ino = ino_of(f->inode->attr.ino, name);
+    struct proc_node child = {0};
+    const struct proc_node *n = node_of(f->inode);
+    bool process = n->e->list && n->e->list->child == &proc_process_entry && find_child(n, name, &child) == 0;
+    uint64_t ino =
+        process ? process_ino_of(n, f->inode->attr.ino, &child, name) : ino_of(f->inode->attr.ino, name);
+    if (child.g && child.g != n->g)
+        tgroup_put(child.g);
     if (!strcmp(name, "."))
         ino = f->inode->attr.ino;
     else if (!strcmp(name, ".."))
@@ -190,6 +247,16 @@ static bool emit(struct file *f, struct readdir_sink *s, const char *name, uint3
     return s->emit(s, name, strlen(name), ino, mode >> 12, next);
 }
 
+static bool is_hidden(const struct file *f, const struct proc_node *dir, int32_t number) {
+    const struct proc_super *s = super_of(f->inode);
+    struct proc_node child = *dir;
+    child.e = &proc_process_entry;
+    if (atomic_load(&s->hide) < PROC_HIDE_ALL || dir->e->list->find(dir, number, &child))
+        return false;
+    bool hidden = !may_see(s, &child, PROC_HIDE_ALL);
+    tgroup_put(child.g);
+    return hidden;
+}
 static bool emit_numbers(struct file *f, struct readdir_sink *s, const struct proc_node *n, uint64_t *off) {
     const struct proc_list *l = n->e->list;
     char name[32];
@@ -198,6 +265,10 @@ static bool emit_numbers(struct file *f, struct readdir_sink *s, const struct pr
         if (number < 0)
             return true;
         uint64_t next = (uint64_t)number + 1 + NUMBERS_AT;
+        if (l->child == &proc_process_entry && is_hidden(f, n, number)) {
+            *off = next;
+            continue;
+        }
         if (!l->name)
             snprintf(name, sizeof name, "%s%d", l->prefix ? l->prefix : "", number);
         else if (!l->name(n, number, name, sizeof name)) {
@@ -224,6 +295,8 @@ static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         if (at < *off)
             continue;
         const struct proc_entry *e = &n->e->children[at - 2];
+        if (super_of(f->inode)->pids_only && is_left_out(n, e))
+            continue;
         if (!emit(f, s, e->name, e->mode, at + 1))
             return 0;
         *off = at + 1;
@@ -238,7 +311,9 @@ static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
 // A process reads its own descriptors whatever it has become, proc(5); others' need the right to trace it.
 static int dir_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     const struct proc_node *n = node_of(i);
-    if (n->e->flags & PROC_PTRACE) {
+    if (is_process(n) && !may_see(super_of(i), n, PROC_HIDE_CONTENT))
+        return atomic_load(&super_of(i)->hide) == PROC_HIDE_ALL ? -LINUX_ENOENT : -LINUX_EPERM;
+    if (mask && (n->e->flags & PROC_PTRACE)) {
         if (task_current && task_current->tg == n->g)
             return 0;
         if (!proc_may_trace(n))
@@ -267,6 +342,8 @@ struct open_text {
     struct lock lock;
     struct proc_text text;  // [lock]
     bool made;              // [lock]
+    struct mnt_ns *ns;      // owned: PROC_POLLS; else NULL
+    _Atomic uint64_t seen;  // of its changes
 };
 
 static int may_open(const struct proc_node *n) {
@@ -300,8 +377,10 @@ static int open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx)
     if (!o)
         return -LINUX_ENOMEM;
     lock_init(&o->lock, RANK_FILE_POS);
+    o->ns = n->e->flags & PROC_POLLS ? proc_mnt_ns(n) : NULL;
+    o->seen = o->ns ? mnt_ns_changes(o->ns) : 0;
     f->priv = o;
-    f->ops = &text_fops;
+    f->ops = o->ns ? &polled_fops : &text_fops;
     return 0;
 }
 
@@ -310,6 +389,8 @@ static void release(struct file *f) {
     if (!o)
         return;
     proc_text_free(&o->text);
+    if (o->ns)
+        mnt_ns_put(o->ns);
     lock_destroy(&o->lock);
     free(o);
 }
@@ -355,8 +436,26 @@ static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
     return err < 0 ? err : len;
 }
 
+// As mounts_poll() of Linux: that something has changed is told once.
+static uint32_t poll_file(struct file *f, struct waiter *w) {
+    struct open_text *o = f->priv;
+    if (w)
+        waitq_add(mnt_ns_waitq(o->ns), w);
+    uint64_t now = mnt_ns_changes(o->ns);
+    bool changed = atomic_exchange(&o->seen, now) != now;
+    return LINUX_POLLIN | LINUX_POLLRDNORM | (changed ? LINUX_POLLERR | LINUX_POLLPRI : 0);
+}
+
+static int64_t ioctl_file(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    const struct proc_node *n = node_of(f->inode);
+    return cmd == LINUX_PROCMAP_QUERY && n->e->show == proc_show_maps ? proc_map_query(n, arg, ua)
+                                                                      : -LINUX_ENOTTY;
+}
+
 static const struct file_ops text_fops = {
-    .read = read_file, .write = write_file, .release = release, .seek = SEEK_NO_END};
+    .read = read_file, .write = write_file, .ioctl = ioctl_file, .release = release, .seek = SEEK_NO_END};
+static const struct file_ops polled_fops = {
+    .read = read_file, .poll = poll_file, .release = release, .seek = SEEK_NO_END};
 static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops dir_ops = {.lookup = lookup,
                                          .getattr = dir_getattr,
@@ -370,14 +469,28 @@ static const struct inode_ops magic_ops = {
 
 // ---- The file system --------------------------------------------------------------------------------------
 static void kill_super(struct superblock *sb) {
-    struct pid_ns *ns = sb->priv;
-    if (ns)
-        ns_put(&ns->ns);
+    struct proc_super *s = sb->priv;
+    if (s)
+        ns_put(&s->ns->ns);
+    free(s);
 }
 static const struct super_ops proc_super_ops = {.kill = kill_super};
 
-int procfs_create(struct vfs *vfs, struct pid_ns *ns, struct superblock **out) {
-    return procfs_create_tree(vfs, ns, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
+bool procfs_is(const struct superblock *sb) {
+    return sb->ops == &proc_super_ops && sb->magic == LINUX_PROC_SUPER_MAGIC;
+}
+void procfs_change(struct superblock *sb, const struct procfs_opts *o) {
+    struct proc_super *s = sb->priv;
+    atomic_store(&s->gid, o->has_gid ? o->gid : 0);
+    atomic_store(&s->hide, o->hide);
+}
+int procfs_create(struct vfs *vfs, struct pid_ns *ns, const struct procfs_opts *o, struct superblock **out) {
+    int err = procfs_create_tree(vfs, ns, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
+    if (err < 0)
+        return err;
+    ((struct proc_super *)(*out)->priv)->pids_only = o->pids_only;
+    procfs_change(*out, o);
+    return 0;
 }
 
 int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *tree, const char *type,
@@ -385,8 +498,14 @@ int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_ent
     struct superblock *sb = super_new(vfs, &proc_super_ops, type, magic);
     if (!sb)
         return -LINUX_ENOMEM;
+    struct proc_super *s = znew(struct proc_super);
+    if (!s) {
+        super_put(sb);
+        return -LINUX_ENOMEM;
+    }
     ns_get(&ns->ns);
-    sb->priv = ns;
+    s->ns = ns;
+    sb->priv = s;
     sb->no_dcache = true;
     sb->revealing = true;
     lock_destroy(&sb->rename_lock);

@@ -5,6 +5,7 @@
 #include "abi/time.h"
 #include "sentry/procfs/cpuinfo.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/run.h"
 #include "sentry/time/time_ns.h"
 #include <stdio.h>
@@ -81,7 +82,8 @@ static const struct proc_list process_list = {find_process, next_process, count_
 
 // ---- The system's files -----------------------------------------------------------------------------------
 void proc_put_meminfo(struct proc_text *x, const char *before) {
-    uint64_t total = the_kernel->mem_total, used = kernel_mem_used(the_kernel);
+    uint64_t total = limits_mem_total(the_kernel, task_current ? task_current->tg : NULL),
+             used = kernel_mem_used(the_kernel);
     if (used > total - total / 64)
         used = total - total / 64;
     uint64_t left = (total - used) / 1024;

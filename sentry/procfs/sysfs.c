@@ -187,7 +187,8 @@ static const struct proc_entry cpus_entries[] = {
 // ---- Memory: one node -------------------------------------------------------------------------------------
 static int show_node_meminfo(struct proc_text *x, const struct proc_node *n) {
     proc_put_meminfo(x, "Node 0 ");
-    proc_printf(x, "Node 0 FilePages:             0 kB\n");  // as Cached, by the name that nodes have for it
+    proc_printf(x, "Node 0 MemUsed:        %8llu kB\nNode 0 FilePages:             0 kB\n",
+                (unsigned long long)kernel_mem_used(the_kernel) / 1024);  // names that nodes alone have
     return 0;
 }
 

@@ -34,8 +34,10 @@
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/hostring.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
@@ -114,12 +116,20 @@ static void crew_close(struct crew *crew) {
         pthread_join(crew->workers[--crew->n], NULL);
 }
 
-// The calling thread is a worker too (on ptrace it is the tracer).
-static int run_threads(struct kernel *k, struct crew *crew) {
+// The calling thread is a worker too (on ptrace it is the tracer). A first program that has begun its exec is let go first: the
+// event thread is made while that runs its loader. (Its death is an event too, so the turn ends.)
+static int run_threads(struct kernel *k, struct crew *crew, bool begun) {
     pthread_t event;
-    if (pthread_create(&event, NULL, events, k))
-        return -LINUX_EAGAIN;
     crew_open(crew, k);
+    if (begun && !run_turn(k)) {
+        crew_close(crew);
+        return 0;
+    }
+    if (pthread_create(&event, NULL, events, k)) {
+        plat_shutdown(k->platform);
+        crew_close(crew);
+        return -LINUX_EAGAIN;
+    }
     run_worker(k);
     crew_close(crew);
     links_linger(k->links);
@@ -164,6 +174,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
     struct hostevents *events = k->events;
+    struct hostring *ring = k->ring;
     unsigned threads, spaces;
     struct limits *limits = k->limits;
     control_close(k);
@@ -171,6 +182,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     limits_stop(limits);
     bool clean = kernel_end(k);
     hostfd_forget_terminals(NULL);
+    hostring_close(ring);
     vfs_destroy(vfs);
     kernel_free(k);
     limits_free(limits);
@@ -256,7 +268,7 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
         limits_start(k);
         run_first_exec(t);
     }
-    err = run_threads(k, crew);
+    err = run_threads(k, crew, !k->control);
     limits_report(k);
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
@@ -334,9 +346,13 @@ static int make_kernel(struct parts *b) {
     if (!k)
         return fail("start", -LINUX_ENOMEM);
     fanotify_begin(k);
+    fuse_wait_begin(k);
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);
+    err = hostring_open(k->events, &k->ring);
+    if (err < 0)
+        return fail("ring", err);
     k->ncpus = c->limits.cpus_milli ? (unsigned)__builtin_popcountll(k->cpus) : (unsigned)b->ncpus;
     err = limits_open(k, &c->limits, c->report_fd, !c->write_through);
     if (err < 0)

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct file;
+struct fuse_asked;
 struct task;
 
 typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
@@ -76,6 +77,10 @@ struct call {  // [o] the system call in progress
     // called once when the call ends in any way, death included; may be NULL
     void (*cleanup)(struct task *t);
     struct parked parked;
+    // fuse_wait.c: what it has asked of daemons (owned; NULL: nothing); its last run was undone, and was the
+    // first
+    struct fuse_asked *fuse;
+    bool undone, first;
 };
 
 #endif

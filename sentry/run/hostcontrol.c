@@ -85,6 +85,14 @@ static void send_end(const struct peer *p, uint32_t status) {
     struct control_end m = {.wait_status = status};
     send_message(p, &m, sizeof m, CONTROL_END);
 }
+static void send_end_of_part(const struct peer *p, struct tgroup *g, uint32_t status) {
+    const struct limits_of_part had = limits_tell_part(g->k, g->member);
+    struct control_end m = {.wait_status = status,
+                            .cause = limits_cause((int)status, atomic_load(&g->end_cause)),
+                            .memory_kills = had.memory_kills,
+                            .memory_peak = had.memory_peak};
+    send_message(p, &m, sizeof m, CONTROL_END);
+}
 
 void control_tell_end(struct control *c, struct tgroup *g) {
     uint32_t status = (uint32_t)g->group_exit_code & 0xffff;
@@ -94,10 +102,13 @@ void control_tell_end(struct control *c, struct tgroup *g) {
         c->ended = true;
         c->main_status = status;
     }
-    for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++)
-        if (p->fd >= 0 && (p->tg == g || (main && p->speaks_for_main) ||
-                           (p->waits && p->number == g->member && (main || g->leads_member))))
+    for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++) {
+        if (p->fd >= 0 && p->tg == g && g->leads_member)
+            send_end_of_part(p, g, status);
+        else if (p->fd >= 0 && (p->tg == g || (main && p->speaks_for_main) ||
+                                (p->waits && p->number == g->member && (main || g->leads_member))))
             send_end(p, status);
+    }
 }
 
 void control_ready(struct control *c, struct task *first) {
@@ -263,6 +274,11 @@ static bool request_limits(struct control *c, struct peer *p, size_t n) {
     struct sentry_limits max;
     if (n != sizeof *m)
         return false;
+    if (p->number) {
+        limits_change_part(c->k, p->number, m->memory, m->pids);
+        reply_ok(p);
+        return true;
+    }
     limits_get(c->k, &max);
     max.memory = m->memory == CONTROL_KEEP ? max.memory : m->memory;
     max.pids = m->pids == CONTROL_KEEP ? max.pids : m->pids;

@@ -22,6 +22,7 @@ struct task *ready_pop_worker(void);  // the next that is a worker
 // The run loop's (run.c), for before_call.c. Each lets the task go on, or ends it, and comes last.
 void run_call(struct task *t);                       // its call, from the beginning or again
 void call_end(struct task *t);                       // what it waits on, and what it holds
+void call_undo(struct task *t);                      // the same of a run that is as if it had not been
 void call_answer(struct task *t, int64_t value);     // the value as it stands, whatever it is
 void return_with_regs(struct task *t);               // to guest code
 bool stop_here(struct task *t, enum task_stop how);  // true: it has stopped; false: the stop is over already

@@ -13,6 +13,8 @@
 struct kernel;
 struct limits;
 struct mem_pool;
+struct task;
+struct tgroup;
 struct vfs_use;
 
 // report_fd: to the supervisor, taken over; -1: there is none. Before the first guest. 0 or -LINUX_E*.
@@ -27,18 +29,34 @@ void limits_change(struct kernel *k, const struct sentry_limits *max);
 void limits_get(struct kernel *k, struct sentry_limits *max);
 struct vfs_use *limits_use(struct kernel *k);
 struct mem_pool *limits_pool(struct kernel *k);
-// One more process or thread? False: it is refused. tasks_lock is held. Given back when it is published, or
-// was not made.
-bool limits_take_pid(struct kernel *k);
-void limits_give_pid(struct kernel *k);
-// Of memory that guests have now, bytes; 0: nobody has looked.
+// One more process or thread, made by one of g? False: it is refused. tasks_lock is held. Given back when it
+// is published, or was not made.
+bool limits_take_pid(const struct tgroup *g);
+void limits_give_pid(const struct tgroup *g);
+// May one map have so much private memory? Any thread, under any lock.
+bool limits_may_promise(const struct task *t, uint64_t bytes);
+// How much memory there is for g (NULL: for all), bytes. Any thread, under any lock.
+uint64_t limits_mem_total(struct kernel *k, const struct tgroup *g);
+// Of memory that guests have now, bytes; 0: nobody has looked. Within a container of a pod, its own.
 uint64_t limits_memory_used(struct kernel *k);
 uint64_t limits_cpu_ns(struct kernel *k);  // of all processes so far
-// For who shows them (0: no limit); any thread.
+// For who shows them (0: no limit); any thread. Within a container of a pod, its own where it has some.
 struct limits_shown {
     uint64_t memory, pids, cpus_milli, refused_pids, memory_kills;
 };
 void limits_show(struct kernel *k, struct limits_shown *out);
+// A container of a pod (sentry/run/member.h) has limits of its own beside the sandbox's: bytes, processes and
+// threads; 0: none. Event thread. Changing: CONTROL_KEEP stays.
+void limits_join(struct kernel *k, uint64_t number, uint64_t memory, uint64_t pids);
+void limits_change_part(struct kernel *k, uint64_t number, uint64_t memory, uint64_t pids);
+void limits_leave(struct kernel *k, uint64_t number);
+struct limits_of_part {
+    uint32_t memory_kills;
+    uint64_t memory_peak;  // bytes, as far as it was looked at
+};
+struct limits_of_part limits_tell_part(struct kernel *k, uint64_t number);  // any thread
+// What an end is to be called: wait status, and what it was blamed on.
+uint32_t limits_cause(int wait_status, uint32_t blamed);
 // The sandbox's end, to the supervisor. All guests have gone.
 void limits_report(struct kernel *k);
 

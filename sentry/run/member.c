@@ -18,6 +18,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/run/controlexec.h"
 #include "sentry/run/impl.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
 #include "sentry/run/run.h"
 #include "sentry/seccomp/seccomp.h"
@@ -119,7 +120,7 @@ static int make_names(struct kernel *k, struct member *m, const struct parts *x)
 }
 
 static int make_files(struct kernel *k, struct member *m, const struct parts *x) {
-    const struct sentry_config c = {.write_through = true,
+    const struct sentry_config c = {.write_through = !x->head->in_memory,
                                     .root_readonly = x->head->readonly,
                                     .mounts = x->mounts,
                                     .nmounts = x->head->nmounts};
@@ -189,6 +190,8 @@ static int make(struct kernel *k, const struct parts *x, int gofer, const int st
         for (int i = 0; i < 3; i++)
             close(stdio[i]);
     if (err == 0)
+        limits_join(k, m->number, x->head->memory, x->head->pids);
+    if (err == 0)
         *out = m;
     else if (m)
         member_give_back(m);
@@ -224,5 +227,6 @@ void member_end(struct kernel *k, struct member *m) {
     }
     if (first)
         run_first_exec(first);  // as far as its first instruction, where it finds its end
+    limits_leave(k, m->number);
     member_give_back(m);
 }

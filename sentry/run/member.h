@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container beside the first one in a sandbox: a pod's. It has a root, mounts, names and a filter of its
-// own, from a gofer of its own; network, System V objects, process numbers and limits are the sandbox's. Its
-// processes bear its number (struct tgroup), and end with the one that leads it. Used on the event thread
+// own, from a gofer of its own, and limits of memory and processes within the sandbox's (limits.h); network,
+// System V objects, process numbers and all other limits are the sandbox's. Its processes bear its number
+// (struct tgroup), and end with the one that leads it. Used on the event thread
 // alone.
 #ifndef SENTRY_RUN_MEMBER_H
 #define SENTRY_RUN_MEMBER_H

@@ -27,29 +27,35 @@ struct maker {
 };
 
 // ---- The root ---------------------------------------------------------------------------------------------
-static int mount_overlay(struct vfs *vfs, struct gofer_client *gofer) {
-    struct superblock *lower, *upper, *root;
+static int make_overlay(struct vfs *vfs, struct gofer_client *gofer, struct superblock **root) {
+    struct superblock *lower, *upper;
     int err = goferfs_create(vfs, gofer, 0, true, &lower);
     if (err < 0)
         return err;
     err = tmpfs_create(vfs, &(struct tmpfs_opts){.mode = 0755}, &upper);
+    return err < 0 ? err : overlay_create(vfs, lower, upper, root);
+}
+
+static int make_through(struct vfs *vfs, struct gofer_client *gofer, bool readonly,
+                        struct superblock **root) {
+    int err = goferfs_create(vfs, gofer, 0, readonly, root);
     if (err == 0)
-        err = overlay_create(vfs, lower, upper, &root);
-    return err < 0 ? err : vfs_mount(vfs, root, NULL, 0, "overlay");
+        goferfs_follow_host(*root);
+    return err;
 }
 
 static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c,
                       struct mnt_ns **ns) {
-    unsigned flags = c->root_readonly ? LINUX_MS_RDONLY : 0;
+    const char *name = c->write_through ? "rootfs" : "overlay";
+    // in memory places are made yet
+    unsigned flags = c->root_readonly && c->write_through ? LINUX_MS_RDONLY : 0;
     struct superblock *root;
-    if (!c->write_through)
-        return mount_overlay(vfs, gofer);
-    int err = goferfs_create(vfs, gofer, 0, c->root_readonly, &root);
+    int err = c->write_through ? make_through(vfs, gofer, c->root_readonly, &root)
+                               : make_overlay(vfs, gofer, &root);
     if (err < 0)
         return err;
-    goferfs_follow_host(root);
-    return ns ? mnt_ns_begin(vfs, root, flags, "rootfs", &the_kernel->user_ns->ns, ns)
-              : vfs_mount(vfs, root, NULL, flags, "rootfs");
+    return ns ? mnt_ns_begin(vfs, root, flags, name, &the_kernel->user_ns->ns, ns)
+              : vfs_mount(vfs, root, NULL, flags, name);
 }
 
 // Whatever lay there: a symlink of the host's would lead elsewhere. Where the directory is missing, nothing.
@@ -99,7 +105,7 @@ static int make_super(struct maker *m, const struct sentry_mount *s, struct supe
     case SENTRY_DEVPTS:
         return devpts_create(m->vfs, &pts, sb);
     case SENTRY_PROC:
-        return procfs_create(m->vfs, the_kernel->pid_ns, sb);
+        return procfs_create(m->vfs, the_kernel->pid_ns, &(struct procfs_opts){0}, sb);
     case SENTRY_SYSFS:
         return sysfs_create(m->vfs, sb);
     case SENTRY_CGROUP:
@@ -133,19 +139,31 @@ static int note_read_only(struct maker *m, const struct sentry_mount *s) {
     return err;
 }
 
-static int mount_new(struct maker *m, const struct sentry_mount *s) {
-    struct superblock *sb;
-    struct path at;
-    int err = make_super(m, s, &sb);
+// What is at `source` inside.
+static int bind_inner(struct maker *m, const char *source, const struct path *at, unsigned flags) {
+    struct path from;
+    int err = vfs_walk(&m->ctx, NULL, source, WALK_FOLLOW, &from);
     if (err < 0)
         return err;
-    err = make_place(m, s->target, s->kind != SENTRY_BIND || s->is_dir);
+    err = vfs_bind(m->vfs, &from, at, flags, "devtmpfs");
+    path_put(&from);
+    return err;
+}
+
+static int mount_new(struct maker *m, const struct sentry_mount *s) {
+    unsigned flags = s->flags & ~(unsigned)LINUX_MS_RDONLY;
+    struct superblock *sb = NULL;
+    struct path at;
+    int err = s->kind == SENTRY_DEVICE ? 0 : make_super(m, s, &sb);
+    if (err < 0)
+        return err;
+    err = make_place(m, s->target, sentry_mount_on_dir(s));
     if (err < 0)
         return err;
     err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
     if (err < 0)
         return err;
-    err = vfs_mount(m->vfs, sb, &at, s->flags & ~(unsigned)LINUX_MS_RDONLY, s->source);
+    err = sb ? vfs_mount(m->vfs, sb, &at, flags, s->source) : bind_inner(m, s->source, &at, flags);
     path_put(&at);
     return err == 0 && s->flags & LINUX_MS_RDONLY ? note_read_only(m, s) : err;
 }
@@ -156,15 +174,7 @@ static int hide_dir(struct maker *m, const struct path *at) {
     int err = tmpfs_create(m->vfs, &(struct tmpfs_opts){.mode = 0555}, &sb);
     return err < 0 ? err : vfs_mount(m->vfs, sb, at, LINUX_MS_RDONLY, "tmpfs");
 }
-static int hide_file(struct maker *m, const struct path *at) {
-    struct path null;
-    int err = vfs_walk(&m->ctx, NULL, "/dev/null", WALK_FOLLOW, &null);
-    if (err < 0)
-        return err;
-    err = vfs_bind(m->vfs, &null, at, 0, "null");
-    path_put(&null);
-    return err;
-}
+static int hide_file(struct maker *m, const struct path *at) { return bind_inner(m, "/dev/null", at, 0); }
 
 static int change_place(struct maker *m, const struct sentry_mount *s) {
     struct path at;
@@ -213,6 +223,8 @@ int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry
         m.read_only[i].mnt->flags |= LINUX_MS_RDONLY;
         path_put(&m.read_only[i]);
     }
+    if (c->root_readonly)
+        root.mnt->flags |= LINUX_MS_RDONLY;
     free(m.read_only);
     path_put(&root);
     return err;

@@ -16,6 +16,7 @@ struct asked;
 struct copy;
 struct exec;
 struct file;
+struct hostring_op;
 struct lock_wait;
 struct pi_waiter;
 struct poll_set;
@@ -87,6 +88,11 @@ struct seal_wait {
     unsigned tries;
 };
 
+// Reads of what is not in memory
+struct disk_wait {
+    unsigned fetches;  // that have ended
+};
+
 // clone(2), clone3(2), fork(2), vfork(2)
 #define SET_TID_MOST 33  // MAX_PID_NS_LEVEL and the first namespace
 struct clone_req {
@@ -114,6 +120,7 @@ union call_notes {
     struct sem_wait sem;
     struct map_change map;
     struct seal_wait seal;
+    struct disk_wait disk;
     struct clone clone;
 };
 
@@ -128,6 +135,7 @@ union call_own {
     struct file *epoll;        // epoll_wait(2) and its kin: the set stays open
     struct lock_wait *lock;    // F_SETLKW
     struct copy *copy;         // sendfile(2), copy_file_range(2)
+    struct hostring_op *disk;  // reads and fsync(2): what the host's ring does for it
     struct task *child;        // clone, until it is published
     struct exec *exec;         // execve(2)
     struct asked *asked;       // a call that a supervisor is asked about, before it is made

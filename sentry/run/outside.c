@@ -285,11 +285,11 @@ int outside_load(struct task *t, const struct sentry_process *p) {
         return try_exec(t, p, name);
     int result = -LINUX_ENOENT;
     const char *dir = env_path(p->envp);
-    for (;;) {
+    for (unsigned i = 0;; i++) {
         size_t n = strcspn(dir, ":");
         char path[LINUX_PATH_MAX];
         int len = snprintf(path, sizeof path, "%.*s%s%s", (int)n, dir, n ? "/" : "", name);
-        if (len > 0 && (size_t)len < sizeof path) {
+        if (i >= p->path_skip && len > 0 && (size_t)len < sizeof path) {
             int err = try_exec(t, p, path);
             if (err != -LINUX_ENOENT && err != -LINUX_ENOTDIR && err != -LINUX_EACCES)
                 return err;

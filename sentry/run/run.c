@@ -8,7 +8,9 @@
 //
 // Locks: none is held when a handler is called or has returned; thread_lock around letting a host thread go.
 #include "abi/syscalls.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/fuse/ask.h"
 #include "sentry/fd/async.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
@@ -16,6 +18,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
@@ -91,7 +94,7 @@ static void flush(struct task *t) {
 
 // The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the
 // next call is zero, or rubbish where a sanitizer or a debugger looks.
-void call_end(struct task *t) {
+void call_undo(struct task *t) {
     struct call *c = &t->call;
     park_end(t);
     if (c->cleanup) {
@@ -103,6 +106,13 @@ void call_end(struct task *t) {
 #ifdef PICKET_DEBUG
     memset(&c->notes, 0xa5, sizeof c->notes);
 #endif
+}
+void call_end(struct task *t) {
+    struct call *c = &t->call;
+    call_undo(t);
+    if (c->fuse)
+        fuse_asked_end(take_ptr(c->fuse));
+    c->undone = false;
 }
 
 // ---- Stops ------------------------------------------------------------------------------------------------
@@ -270,6 +280,7 @@ void run_call(struct task *t) {
         atomic_store(&t->woken, false);
         c->armed = armed;
         armed = false;
+        fuse_wait_over(t);
         if (c->again) {
             if (!c->armed)
                 park_disarm(t);
@@ -281,7 +292,7 @@ void run_call(struct task *t) {
             return;
         }
         task_current = t;
-        int64_t r = call_handler(t);
+        int64_t r = fuse_wait(t, call_handler(t));
         task_current = NULL;
         lock_assert_none("handler");
         send_due(k);
@@ -562,11 +573,17 @@ void run_ready(struct kernel *k) {
     }
 }
 
-void run_worker(struct kernel *k) {
+bool run_turn(struct kernel *k) {
     struct plat_event ev;
-    while (plat_wait(k->platform, &ev) == 0) {
-        handle_event(&ev);
-        run_ready(k);
-        lock_assert_none("run_worker");
-    }
+    if (plat_wait(k->platform, &ev) < 0)
+        return false;
+    handle_event(&ev);
+    run_ready(k);
+    lock_assert_none("run_turn");
+    return true;
+}
+
+void run_worker(struct kernel *k) {
+    while (run_turn(k))
+        ;
 }

@@ -11,6 +11,8 @@ struct task;
 
 // The run loop of a worker: events, then what became ready, until shutdown.
 void run_worker(struct kernel *k);
+// One turn of it. False: after the shutdown.
+bool run_turn(struct kernel *k);
 // Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its
 // turn so.
 void run_ready(struct kernel *k);

@@ -10,6 +10,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
@@ -61,7 +62,7 @@ static void begin(struct worker *w) {
 static int64_t run_once(struct worker *w) {
     struct task *before = task_current;
     task_current = w->t;
-    int64_t r = w->ops->run(w);
+    int64_t r = fuse_wait(w->t, w->ops->run(w));
     task_current = before;
     lock_assert_none("worker");
     return r;
@@ -75,6 +76,7 @@ static int64_t run(struct worker *w) {
         atomic_store(&t->woken, false);
         c->armed = armed;
         armed = false;
+        fuse_wait_over(t);
         if (c->again && !c->armed)
             park_disarm(t);
         if (c->again && c->deadline && mono_ns() >= c->deadline)

@@ -188,13 +188,13 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
     return err == -LINUX_EAFNOSUPPORT ? -LINUX_EINVAL : err;
 }
 
-static int inet_name(struct socket *s, bool peer, struct sock_addr *out) {
+static int inet_name(struct socket *s, enum sock_name peer, struct sock_addr *out) {
     struct inet_sock *i = isock(s);
     struct ns_addr at;
     int err = peer ? ns_peer(i->ns, &at) : ns_local(i->ns, &at);
     if (err < 0)
         return err;
-    if (peer && inet_is_stream(s)) {
+    if (peer == SOCK_NAME_PEER && inet_is_stream(s)) {
         uint8_t state = tcp_state(i);
         if (state == LINUX_TCP_SYN_SENT || state == LINUX_TCP_CLOSE)
             return -LINUX_ENOTCONN;

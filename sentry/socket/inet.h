@@ -27,6 +27,8 @@ struct inet_sock {
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h
     _Atomic uint32_t zerocopies;  // sends with MSG_ZEROCOPY that were numbered
+    _Atomic uint32_t sends;       // datagrams sent since SOF_TIMESTAMPING_OPT_ID was set ...
+    _Atomic bool numbered;        // ... which it is
     _Atomic uint32_t blocked[8];  // ICMP_FILTER, ICMP6_FILTER: by type
 };
 
@@ -69,10 +71,13 @@ bool inet_enough(struct inet_sock *i, size_t want);
 int64_t inet_recv_error(struct inet_sock *i, struct sock_msg *m);  // -LINUX_EAGAIN: it is empty
 int inet_tell_error(struct inet_sock *i, const struct ns_error *e, struct sock_cmsg_sink *o);
 void inet_zerocopy_done(struct inet_sock *i);
+void inet_stamp_sent(struct inet_sock *i);  // a datagram has been sent: SO_TIMESTAMPING
 
 // ---- Control messages (inet_cmsg.c) -----------------------------------------------------------------------
 int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);
 // What goes along with a datagram that nobody asked anything of.
+// Of SO_TIMESTAMPING, when reports of software's stamps are asked for; `at`: ns of the real-time clock.
+int inet_put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o);
 void inet_extra_init(struct inet_sock *i, struct ns_extra *x);
 int inet_set_sticky(struct inet_sock *i, const void *buf, uint32_t len);
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o);

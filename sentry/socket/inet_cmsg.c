@@ -134,9 +134,8 @@ static int put_int(struct sock_cmsg_sink *o, int level, int type, int v) {
 }
 
 // SO_TIMESTAMPING, where reports of software's stamps are asked for.
-static int put_stamping(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
-    const int both = LINUX_SOF_TIMESTAMPING_SOFTWARE | LINUX_SOF_TIMESTAMPING_RX_SOFTWARE;
-    if ((socket_opt(s, LINUX_SO_TIMESTAMPING) & both) != both)
+int inet_put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
+    if (!(socket_opt(s, LINUX_SO_TIMESTAMPING) & LINUX_SOF_TIMESTAMPING_SOFTWARE))
         return 0;
     const struct linux_timespec ts[3] = {{(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)}};
     return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPING, ts, sizeof ts);
@@ -162,7 +161,8 @@ static int put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
 static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
     uint64_t at = real_ns() - (mono_ns() - x->when);
     int err = put_stamp(s, at, o);
-    return err < 0 ? err : put_stamping(s, at, o);
+    bool received = socket_opt(s, LINUX_SO_TIMESTAMPING) & LINUX_SOF_TIMESTAMPING_RX_SOFTWARE;
+    return err == 0 && received ? inet_put_stamp(s, at, o) : err;
 }
 
 static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {
@@ -225,6 +225,11 @@ static int tell_stream(struct inet_sock *i, const struct sock_msg *m, struct soc
     return put_int(o, LINUX_SOL_TCP, LINUX_TCP_CM_INQ, in > INT32_MAX ? INT32_MAX : (int)in);
 }
 
+// UDP_GRO, udp(7): the length of all but the last of the datagrams that are told as one.
+static int put_joined(const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    return x->joined ? put_int(o, LINUX_SOL_UDP, LINUX_UDP_GRO, x->joined) : 0;
+}
+
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o) {
     struct inet_sock *i = isock(s);
     const struct ns_extra *x = &m->extra;
@@ -235,6 +240,8 @@ int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink 
     if (!m->has_extra)
         return 0;
     int err = put_time(s, x, o);
+    if (err == 0)
+        err = put_joined(x, o);
     if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_PKTINFO6))
         err = put_pktinfo6(x, LINUX_IPV6_PKTINFO, o);
     if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_OLD_PKTINFO6))

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The error queue of inet sockets, ip(7) "IP_RECVERR", and who fills it besides the stack: a send with
 // MSG_ZEROCOPY, which copies and says so at once.
-// LIMIT: a TCP connection queues no ICMP errors; SO_TIMESTAMPING queues no time stamps.
+// LIMIT: a TCP connection queues no ICMP errors, and no time stamps of SO_TIMESTAMPING; those of datagrams come without the
+// packet's bytes, and are of the moment when it was handed to its link.
 #include "abi/inet.h"
+#include "abi/socket.h"
+#include "base/clock.h"
 #include "sentry/proc/task.h"
 #include "sentry/run/run.h"
 #include "sentry/socket/inet.h"
@@ -24,7 +27,7 @@ int64_t inet_recv_error(struct inet_sock *i, struct sock_msg *m) {
     int64_t n = whole < (int64_t)room ? whole : (int64_t)room;
     m->has_error = true;
     m->out_flags |= LINUX_MSG_ERRQUEUE | (n < whole ? LINUX_MSG_TRUNC : 0);
-    if (m->addr && m->error.origin != NS_ERROR_ZEROCOPY)
+    if (m->addr && m->error.origin != NS_ERROR_ZEROCOPY && m->error.origin != NS_ERROR_SENT)
         inet_addr_show(&i->s, &m->error.dst, m->addr);
     return n && uio_to(m->u, buf, (size_t)n) < n ? -LINUX_EFAULT : n;
 }
@@ -43,6 +46,9 @@ int inet_tell_error(struct inet_sock *i, const struct ns_error *e, struct sock_c
         inet_addr_show(&i->s, &(struct ns_addr){.ip = e->offender}, &from);
         memcpy(&c.in, from.bytes, six ? sizeof c.in6 : sizeof c.in);
     }
+    int err = e->origin == NS_ERROR_SENT ? inet_put_stamp(&i->s, e->when, o) : 0;
+    if (err < 0)
+        return err;
     size_t n = sizeof c.ee + (six ? sizeof c.in6 : sizeof c.in);
     return six ? o->put(o, LINUX_SOL_IPV6, LINUX_IPV6_RECVERR, &c, n)
                : o->put(o, LINUX_SOL_IP, LINUX_IP_RECVERR, &c, n);
@@ -56,4 +62,22 @@ void inet_zerocopy_done(struct inet_sock *i) {
     const struct ns_error e = {
         .origin = NS_ERROR_ZEROCOPY, .code = LINUX_SO_EE_CODE_ZEROCOPY_COPIED, .info = n, .data = n};
     ns_add_error(i->ns, &e);
+}
+
+void inet_stamp_sent(struct inet_sock *i) {
+    static const struct {
+        int flag, what;
+    } kinds[] = {{LINUX_SOF_TIMESTAMPING_TX_SCHED, LINUX_SCM_TSTAMP_SCHED},
+                 {LINUX_SOF_TIMESTAMPING_TX_SOFTWARE, LINUX_SCM_TSTAMP_SND}};
+    int wanted = socket_opt(&i->s, LINUX_SO_TIMESTAMPING);
+    if (!(wanted & (LINUX_SOF_TIMESTAMPING_TX_SCHED | LINUX_SOF_TIMESTAMPING_TX_SOFTWARE)))
+        return;
+    bool numbered = wanted & LINUX_SOF_TIMESTAMPING_OPT_ID;
+    struct ns_error e = {.err = LINUX_ENOMSG, .origin = NS_ERROR_SENT, .when = real_ns()};
+    e.data = numbered ? atomic_fetch_add(&i->sends, 1) : 0;
+    for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        e.info = (uint32_t)kinds[k].what;
+        if (wanted & kinds[k].flag)
+            ns_add_error(i->ns, &e);
+    }
 }

@@ -34,7 +34,6 @@ enum inet_kept {
     KEPT_PATHMTU6,
     KEPT_TCP_INQ,
     KEPT_UDP_SEGMENT,
-    KEPT_UDP_GRO,
     KEPT_UDP_CORK,
     KEPT_PASSSEC,
     KEPT_RFC4884,

@@ -66,7 +66,7 @@ static int64_t send_stream(struct inet_sock *i, struct sock_msg *m) {
     unsigned flags = stack_flags(m->flags);
     int64_t done = 0, n;
     bool all;
-    if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0)
+    if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0 && !atomic_load(&i->listening))
         return -LINUX_EAGAIN;  // before its bytes are copied for nothing
     do {
         bool small = m->u->left <= SMALL || flags & NS_MSG_OOB;
@@ -90,7 +90,11 @@ static int64_t send_segments(struct inet_sock *i, struct sock_msg *m, const stru
                              const char *buf, size_t n, size_t size) {
     if (n > size * UDP_SEGMENTS)
         return -LINUX_EINVAL;
+    if (!m->has_extra)
+        inet_extra_init(i, &m->extra);
+    m->has_extra = true;
     for (size_t at = 0; at < n; at += size) {
+        m->extra.follows = at > 0;
         int64_t r = send_one(i, m, to, buf + at, least(size, n - at));
         if (r < 0)
             return at ? (int64_t)at : r;
@@ -134,6 +138,8 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
 
 int64_t inet_send(struct socket *s, struct sock_msg *m) {
     int64_t n = inet_is_stream(s) ? send_stream(isock(s), m) : send_datagram(isock(s), m);
+    if (n >= 0 && !inet_is_stream(s) && !inet_is_corked(isock(s)))
+        inet_stamp_sent(isock(s));
     if (n >= 0 && m->flags & LINUX_MSG_ZEROCOPY)
         inet_zerocopy_done(isock(s));
     return n;
@@ -224,7 +230,9 @@ static int64_t recv_datagram(struct inet_sock *i, struct sock_msg *m) {
     int64_t whole = ns_recv_with(i->ns, ns_io_to(&io, buf, room), flags, &from, &m->extra);
     if (whole < 0)
         return whole;
-    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2)
+    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2), which who waits hears of
+    if (!m->has_extra && m->nonblock)
+        return -LINUX_EAGAIN;
     int64_t n = (int64_t)least((size_t)whole, room);
     if (n < whole)
         m->out_flags |= LINUX_MSG_TRUNC;

@@ -3,7 +3,7 @@
 // value lives (in the stack, or here with the socket) and what it may be. What is more than a number is in
 // inet_opt_more.c.
 // LIMIT: without an effect are IP_CHECKSUM, IPV6_FLOWINFO, IPV6_RECVHOPOPTS and its kin, IP_RECVERR_RFC4884,
-// IPV6_AUTOFLOWLABEL, TCP_FASTOPEN and UDP_GRO.
+// IPV6_AUTOFLOWLABEL and TCP_FASTOPEN.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/inet_opt.h"
@@ -92,7 +92,7 @@ static const struct row rows[] = {
     {LINUX_SOL_TCP, LINUX_TCP_INQ, KEPT, KEPT_TCP_INQ, INT, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_THIN_LINEAR_TIMEOUTS, KEPT, KEPT_THIN_LINEAR, INT, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_UDP, LINUX_UDP_SEGMENT, KEPT, KEPT_UDP_SEGMENT, INT, 0, UINT16_MAX, 0, NO_UNSET, ONLY_UDP},
-    {LINUX_SOL_UDP, LINUX_UDP_GRO, KEPT, KEPT_UDP_GRO, BOOL, 0, 1, 0, NO_UNSET, ONLY_UDP},
+    {LINUX_SOL_UDP, LINUX_UDP_GRO, STACK, NS_OPT_UDP_GRO, BOOL, 0, 1, 0, NO_UNSET, ONLY_UDP},
 };
 
 static bool is_for(const struct row *r, const struct socket *s) {
@@ -216,6 +216,12 @@ int inet_sol_set(struct socket *s, int name) {
     if (name == LINUX_SO_LINGER) {
         const struct linux_linger l = atomic_load(&s->linger);
         return ns_set_option(isock(s)->ns, NS_OPT_LINGER, l.l_onoff ? linger_seconds(l.l_linger) : -1);
+    }
+    if (name == LINUX_SO_TIMESTAMPING) {
+        bool on = socket_opt(s, name) & LINUX_SOF_TIMESTAMPING_OPT_ID;
+        if (!atomic_exchange(&isock(s)->numbered, on) && on)
+            atomic_store(&isock(s)->sends, 0);
+        return 0;
     }
     if (name == LINUX_SO_SNDBUFFORCE)
         name = LINUX_SO_SNDBUF;

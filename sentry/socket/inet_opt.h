@@ -11,4 +11,12 @@ int inet_set_tcp(struct inet_sock *i, int name, const void *buf, uint32_t len);
 int inet_get_tcp(struct inet_sock *i, int name, void *buf, uint32_t *len);
 int inet_give_int(int level, int v, void *buf, uint32_t *len);
 
+// Groups and their senders (inet_groups.c): -LINUX_ENOPROTOOPT, it is none of these.
+int inet_set_group(struct inet_sock *i, int level, int name, const void *buf, uint32_t len);
+int inet_get_group(struct inet_sock *i, int level, int name, void *buf, uint32_t *len);
+// The link of that number, or for 0 of that address (NULL: none); *out NULL: any. -LINUX_ENODEV. The caller
+// holds the hub's lock while it uses it.
+int inet_find_netif(struct inet_sock *i, int32_t index, const uint8_t addr[4], struct netif **out);
+int inet_as_int(const void *buf, uint32_t len, int *v);
+
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 // ---- Numbers ----------------------------------------------------------------------------------------------
-static int as_int(const void *buf, uint32_t len, int *v) {
+int inet_as_int(const void *buf, uint32_t len, int *v) {
     if (len < sizeof *v)
         return -LINUX_EINVAL;
     memcpy(v, buf, sizeof *v);
@@ -15,7 +15,7 @@ static int as_int(const void *buf, uint32_t len, int *v) {
 // Of level IP a byte will do, and none is a 0.
 static int as_ip_int(const void *buf, uint32_t len, int *v) {
     if (len >= sizeof *v)
-        return as_int(buf, len, v);
+        return inet_as_int(buf, len, v);
     *v = len ? *(const unsigned char *)buf : 0;
     return 0;
 }
@@ -41,136 +41,7 @@ static int get_mtu(struct inet_sock *i, int *v) {
     return 0;
 }
 
-// ---- Groups -----------------------------------------------------------------------------------------------
-static struct netdev_hub *hub_of(struct inet_sock *i) { return i->s.net->hub; }
-
-// By index, or for 0 by an address of it; *out NULL: any. -LINUX_ENODEV. No device ends while it is looked up
-// and used: the caller holds the hub's lock.
-static int find_netif(struct inet_sock *i, int32_t index, const uint8_t addr[4], struct netif **out) {
-    static const uint8_t any[4];
-    struct ns_netif_info info;
-    *out = NULL;
-    if (index == 0 && (!addr || !memcmp(addr, any, 4)))
-        return 0;
-    for (unsigned n = 0; netstack_netif_info(inet_stack(&i->s), n, &info) == 0; n++) {
-        *out = info.nif;
-        if (index && info.index == (uint32_t)index)
-            return 0;
-        for (unsigned k = 0; !index && k < info.naddrs; k++)
-            if (ns_ip_is4(&info.addrs[k].ip) && !memcmp(info.addrs[k].ip.b + 12, addr, 4))
-                return 0;
-    }
-    *out = NULL;
-    return -LINUX_ENODEV;
-}
-
-static int join(struct inet_sock *i, bool leave, const struct ns_ip *group, struct netif *nif) {
-    if (!inet_ip_is_multicast(group))
-        return leave && ns_ip_is4(group) ? -LINUX_EADDRNOTAVAIL : -LINUX_EINVAL;
-    int err = leave ? ns_leave(i->ns, group, nif) : ns_join(i->ns, group, nif);
-    return err == -LINUX_ENETUNREACH ? -LINUX_ENODEV : err;
-}
-
-// struct ip_mreq, or the longer ip_mreqn.
-static int mreqn(const void *buf, uint32_t len, struct linux_ip_mreqn *m) {
-    *m = (struct linux_ip_mreqn){{0}, {0}, 0};
-    if (len < 8)
-        return -LINUX_EINVAL;
-    memcpy(m, buf, len < sizeof *m ? 8 : sizeof *m);
-    return 0;
-}
-
-static int membership4(struct inet_sock *i, bool leave, const void *buf, uint32_t len) {
-    struct linux_ip_mreqn m;
-    struct netif *nif;
-    if (inet_is_stream(&i->s))
-        return -LINUX_EPROTO;
-    NETDEV_LOCKED(hub_of(i));
-    int err = mreqn(buf, len, &m);
-    if (err == 0)
-        err = find_netif(i, m.imr_ifindex, m.imr_address, &nif);
-    if (err < 0)
-        return leave && err == -LINUX_ENODEV ? -LINUX_EADDRNOTAVAIL : err;
-    struct ns_ip group =
-        ns_ip4(m.imr_multiaddr[0], m.imr_multiaddr[1], m.imr_multiaddr[2], m.imr_multiaddr[3]);
-    return join(i, leave, &group, nif);
-}
-
-static int membership6(struct inet_sock *i, bool leave, const void *buf, uint32_t len) {
-    struct linux_ipv6_mreq m;
-    struct netif *nif;
-    struct ns_ip group;
-    if (len < sizeof m)
-        return -LINUX_EINVAL;
-    if (inet_is_stream(&i->s))
-        return -LINUX_EPROTO;
-    NETDEV_LOCKED(hub_of(i));
-    memcpy(&m, buf, sizeof m);
-    memcpy(group.b, m.ipv6mr_multiaddr, sizeof group.b);
-    int err = find_netif(i, m.ipv6mr_ifindex, NULL, &nif);
-    return err < 0 ? err : join(i, leave, &group, nif);
-}
-
-static int group_request(struct inet_sock *i, bool leave, const void *buf, uint32_t len) {
-    struct linux_group_req g;
-    struct sock_addr a = {.len = sizeof a.bytes};
-    struct ns_addr group;
-    struct netif *nif;
-    if (len < sizeof g)
-        return -LINUX_EINVAL;
-    memcpy(&g, buf, sizeof g);
-    memcpy(a.bytes, g.gr_group, sizeof a.bytes);
-    bool six = i->s.family == LINUX_AF_INET6;
-    if (a.family != i->s.family)
-        return six ? -LINUX_EADDRNOTAVAIL : -LINUX_EINVAL;
-    int err = inet_addr_parse(&i->s, &a, &group);
-    if (err < 0)
-        return err;
-    NETDEV_LOCKED(hub_of(i));
-    err = find_netif(i, (int32_t)g.gr_interface, NULL, &nif);
-    return err < 0 ? err : join(i, leave, &group.ip, nif);
-}
-
-static int multicast_if4(struct inet_sock *i, const void *buf, uint32_t len) {
-    struct linux_ip_mreqn m = {{0}, {0}, 0};
-    struct netif *nif;
-    if (inet_is_stream(&i->s) || len < 4)
-        return -LINUX_EINVAL;
-    if (len >= 8) {
-        int err = mreqn(buf, len, &m);
-        if (err < 0)
-            return err;
-    } else {
-        memcpy(m.imr_address, buf, 4);
-    }
-    NETDEV_LOCKED(hub_of(i));
-    if (find_netif(i, m.imr_ifindex, m.imr_address, &nif) < 0)
-        return -LINUX_EADDRNOTAVAIL;
-    int addr;
-    memcpy(&addr, m.imr_address, sizeof addr);
-    atomic_store(&i->kept[KEPT_GROUP_ADDR], addr);
-    return ns_set_group_interface(i->ns, nif);
-}
-
-static int multicast_if6(struct inet_sock *i, const void *buf, uint32_t len) {
-    NETDEV_LOCKED(hub_of(i));
-    int index = 0;
-    struct netif *nif;
-    int err = inet_is_stream(&i->s) ? -LINUX_ENOPROTOOPT : as_int(buf, len, &index);
-    if (err == 0)
-        err = find_netif(i, index, NULL, &nif);
-    if (err < 0)
-        return err;
-    atomic_store(&i->kept[KEPT_GROUP_IF], index);
-    return ns_set_group_interface(i->ns, nif);
-}
-
-// Requests about single senders of a group: LIMIT: those of MCAST_JOIN_SOURCE_GROUP and its kin, and
-// IP_MSFILTER, are ENOPROTOOPT, too short ones EINVAL as on Linux.
-static int source_request(uint32_t len, uint32_t least) {
-    return len < least ? -LINUX_EINVAL : -LINUX_ENOPROTOOPT;
-}
-
+// ---- Links and ports -------------------------------------------------------------------------------------
 // IP_UNICAST_IF: 0, or the number of a link, in the network's order.
 static int unicast_if(struct inet_sock *i, enum ns_option which, const void *buf, uint32_t len) {
     struct netif *nif;
@@ -179,8 +50,8 @@ static int unicast_if(struct inet_sock *i, enum ns_option which, const void *buf
         return -LINUX_EINVAL;
     memcpy(&index, buf, sizeof index);
     index = __builtin_bswap32(index);
-    NETDEV_LOCKED(hub_of(i));
-    if (index && find_netif(i, (int32_t)index, NULL, &nif) < 0)
+    NETDEV_LOCKED(i->s.net->hub);
+    if (index && inet_find_netif(i, (int32_t)index, NULL, &nif) < 0)
         return -LINUX_EADDRNOTAVAIL;
     if (index && socket_opt(&i->s, LINUX_SO_BINDTODEVICE))  // one of both, as on Linux
         return -LINUX_EINVAL;
@@ -255,7 +126,7 @@ static int set_raw(struct inet_sock *i, int level, int name, const void *buf, ui
         return set_blocked(i, buf, len, 32);
     if ((level != LINUX_SOL_IPV6 && level != LINUX_SOL_RAW) || name != LINUX_IPV6_CHECKSUM)
         return -LINUX_ENOPROTOOPT;
-    int err = as_int(buf, len, &v);
+    int err = inet_as_int(buf, len, &v);
     return err < 0 ? err : set_checksum(i, level, v);
 }
 
@@ -277,28 +148,6 @@ static int get_raw(struct inet_sock *i, int level, int name, void *buf, uint32_t
 static int set_ip(struct inet_sock *i, struct task *t, int name, const void *buf, uint32_t len) {
     int v = 0, err;
     switch (name) {
-    case LINUX_IP_ADD_MEMBERSHIP:
-    case LINUX_IP_DROP_MEMBERSHIP:
-        return membership4(i, name == LINUX_IP_DROP_MEMBERSHIP, buf, len);
-    case LINUX_MCAST_JOIN_GROUP:
-    case LINUX_MCAST_LEAVE_GROUP:
-        return group_request(i, name == LINUX_MCAST_LEAVE_GROUP, buf, len);
-    case LINUX_IP_MULTICAST_IF:
-        return multicast_if4(i, buf, len);
-    case LINUX_IP_UNBLOCK_SOURCE:
-    case LINUX_IP_BLOCK_SOURCE:
-    case LINUX_IP_ADD_SOURCE_MEMBERSHIP:
-    case LINUX_IP_DROP_SOURCE_MEMBERSHIP:
-        return source_request(len, 12);  // struct ip_mreq_source
-    case LINUX_IP_MSFILTER:
-        return source_request(len, 16);
-    case LINUX_MCAST_BLOCK_SOURCE:
-    case LINUX_MCAST_UNBLOCK_SOURCE:
-    case LINUX_MCAST_JOIN_SOURCE_GROUP:
-    case LINUX_MCAST_LEAVE_SOURCE_GROUP:
-        return source_request(len, 264);  // struct group_source_req
-    case LINUX_MCAST_MSFILTER:
-        return source_request(len, 144);
     case LINUX_IP_UNICAST_IF:
         return unicast_if(i, NS_OPT_UNICAST_IF, buf, len);
     case LINUX_IP_LOCAL_PORT_RANGE:
@@ -315,7 +164,7 @@ static int set_ip(struct inet_sock *i, struct task *t, int name, const void *buf
         err = as_ip_int(buf, len, &v);
         return err < 0 ? err : set_mtu_discover(i, KEPT_MTU_DISCOVER, v);
     default:
-        return -LINUX_ENOPROTOOPT;
+        return inet_set_group(i, LINUX_SOL_IP, name, buf, len);
     }
 }
 
@@ -329,21 +178,6 @@ static int set_v6only(struct inet_sock *i, int v) {
 static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len) {
     int v = 0, err;
     switch (name) {
-    case LINUX_IPV6_ADD_MEMBERSHIP:
-    case LINUX_IPV6_DROP_MEMBERSHIP:
-        return membership6(i, name == LINUX_IPV6_DROP_MEMBERSHIP, buf, len);
-    case LINUX_MCAST_JOIN_GROUP:
-    case LINUX_MCAST_LEAVE_GROUP:
-        return group_request(i, name == LINUX_MCAST_LEAVE_GROUP, buf, len);
-    case LINUX_IPV6_MULTICAST_IF:
-        return multicast_if6(i, buf, len);
-    case LINUX_MCAST_BLOCK_SOURCE:
-    case LINUX_MCAST_UNBLOCK_SOURCE:
-    case LINUX_MCAST_JOIN_SOURCE_GROUP:
-    case LINUX_MCAST_LEAVE_SOURCE_GROUP:
-        return source_request(len, 264);
-    case LINUX_MCAST_MSFILTER:
-        return source_request(len, 144);
     case LINUX_IPV6_PKTINFO:
         return inet_set_sticky(i, buf, len);
     case LINUX_IPV6_UNICAST_IF:
@@ -354,22 +188,22 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
     case LINUX_IPV6_DSTOPTS:
         return len ? -LINUX_EINVAL : 0;
     case LINUX_IPV6_TRANSPARENT:
-        err = as_int(buf, len, &v);
+        err = inet_as_int(buf, len, &v);
         return err == 0 && v ? -LINUX_EPERM : err;
     case LINUX_IPV6_V6ONLY:
-        err = as_int(buf, len, &v);
+        err = inet_as_int(buf, len, &v);
         return err < 0 ? err : set_v6only(i, v);
     case LINUX_IPV6_MTU_DISCOVER:
-        err = as_int(buf, len, &v);
+        err = inet_as_int(buf, len, &v);
         return err < 0 ? err : set_mtu_discover(i, KEPT_MTU_DISCOVER6, v);
     default:
-        return -LINUX_ENOPROTOOPT;
+        return inet_set_group(i, LINUX_SOL_IPV6, name, buf, len);
     }
 }
 
 static int set_udp(struct inet_sock *i, int name, const void *buf, uint32_t len) {
     int v = 0;
-    int err = as_int(buf, len, &v);
+    int err = inet_as_int(buf, len, &v);
     if (err < 0)
         return err;
     if (name == LINUX_UDP_CORK) {
@@ -493,7 +327,7 @@ static int get_bytes(struct inet_sock *i, int level, int name, void *buf, uint32
             return 0;
         }
         if (name == LINUX_IP_MSFILTER || name == LINUX_MCAST_MSFILTER)
-            return source_request(*len, 16);
+            return inet_get_group(i, level, name, buf, len);
         if (name != LINUX_IP_OPTIONS && (name != LINUX_IP_PKTOPTIONS || !inet_is_stream(&i->s)))
             return 1;
         *len = 0;
@@ -502,6 +336,8 @@ static int get_bytes(struct inet_sock *i, int level, int name, void *buf, uint32
     if (level != LINUX_SOL_IPV6 || !six)
         return 1;
     switch (name) {
+    case LINUX_MCAST_MSFILTER:
+        return inet_get_group(i, level, name, buf, len);
     case LINUX_IPV6_HOPOPTS:
     case LINUX_IPV6_RTHDRDSTOPTS:
     case LINUX_IPV6_RTHDR:

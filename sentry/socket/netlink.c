@@ -151,7 +151,7 @@ static int netlink_connect(struct socket *s, struct task *t, const struct sock_a
     n->peer_groups = unspec ? 0 : a->nl.nl_groups & -a->nl.nl_groups;  // the lowest alone
     return 0;
 }
-static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
+static int netlink_name(struct socket *s, enum sock_name peer, struct sock_addr *out) {
     struct nl_sock *n = nsock(s);
     *out = (struct sock_addr){.len = sizeof out->nl};
     out->family = LINUX_AF_NETLINK;
@@ -517,8 +517,8 @@ static int netlink_getopt(struct socket *s, int level, int name, void *buf, uint
     LOCKED(&n->lock);
     // whole words, as many as there is room for; the length of all
     if (name == LINUX_NETLINK_LIST_MEMBERSHIPS) {
-        memcpy(buf, n->groups, *len / 4 * 4 < sizeof n->groups ? *len / 4 * 4 : sizeof n->groups);
-        *len = sizeof n->groups;
+        memcpy(buf, n->groups, *len < sizeof n->groups ? *len : sizeof n->groups);
+        *len = sizeof n->groups;  // though there is less room
         return 0;
     }
     int32_t v = n->options >> (name & 31) & 1;

@@ -23,10 +23,10 @@
 #define RCVLOWAT_MAX 3145728   // half of tcp_rmem's largest
 #define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
 
-enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_NATURAL, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT };
+enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_NATURAL, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT, OPT_HOST_ADMIN };
 
 static const unsigned char kinds[SOCK_OPT_COUNT] = {
-    [LINUX_SO_DEBUG] = OPT_ADMIN_INT,
+    [LINUX_SO_DEBUG] = OPT_HOST_ADMIN,
     [LINUX_SO_REUSEADDR] = OPT_BOOL,
     [LINUX_SO_DONTROUTE] = OPT_BOOL,
     [LINUX_SO_BROADCAST] = OPT_BOOL,
@@ -55,7 +55,7 @@ static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_SELECT_ERR_QUEUE] = OPT_BOOL,
     [LINUX_SO_TIMESTAMP_NEW] = OPT_BOOL,
     [LINUX_SO_TIMESTAMPNS_NEW] = OPT_BOOL,
-    [LINUX_SO_PREFER_BUSY_POLL] = OPT_BOOL,
+    [LINUX_SO_PREFER_BUSY_POLL] = OPT_HOST_ADMIN,
     [LINUX_SO_BUF_LOCK] = OPT_INT,
     [LINUX_SO_TXREHASH] = OPT_INT,
     [LINUX_SO_RCVMARK] = OPT_BOOL,
@@ -107,11 +107,12 @@ static void set_buffer(struct socket *s, int name, int v, bool force) {
     atomic_store(&s->opts[send ? LINUX_SO_SNDBUF : LINUX_SO_RCVBUF], v);
 }
 
-// Without CAP_NET_ADMIN: turning SO_DEBUG off does nothing, all else may not be.
-static int refuse_admin(int name, int v) {
-    if (name != LINUX_SO_DEBUG)
-        return -LINUX_EPERM;
-    return v ? -LINUX_EACCES : 0;
+// A switch that only CAP_NET_ADMIN of the first user namespace turns on.
+static int set_switch(struct socket *s, struct task *t, int name, int v) {
+    if (v && !task_capable(t, LINUX_CAP_NET_ADMIN))
+        return name == LINUX_SO_DEBUG ? -LINUX_EACCES : -LINUX_EPERM;
+    atomic_store(&s->opts[name], v != 0);
+    return 0;
 }
 
 // SO_RCVLOWAT: at least a byte; a negative one means as much as can be. Of TCP that is what there is room
@@ -149,9 +150,11 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
         return 0;
     case OPT_ADMIN_INT:
         if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
-            return refuse_admin(name, v);
-        atomic_store(&s->opts[name], name == LINUX_SO_DEBUG ? v != 0 : v);
+            return -LINUX_EPERM;
+        atomic_store(&s->opts[name], v);
         return 0;
+    case OPT_HOST_ADMIN:
+        return set_switch(s, t, name, v);
     case OPT_INT:
         if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
@@ -160,7 +163,7 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_BUF_FORCE:
-        if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
+        if (!task_capable(t, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
         set_buffer(s, name, v, true);
         return 0;
@@ -284,7 +287,7 @@ static int check_stamping(struct socket *s, int v) {
     struct sock_addr peer;
     bool fresh = v & id && !(socket_opt(s, LINUX_SO_TIMESTAMPING) & id);
     bool tcp = is_inet(s) && s->type == LINUX_SOCK_STREAM;
-    return fresh && tcp && s->ops->name(s, true, &peer) < 0 ? -LINUX_EINVAL : 0;
+    return fresh && tcp && s->ops->name(s, SOCK_NAME_PEER, &peer) < 0 ? -LINUX_EINVAL : 0;
 }
 
 // Programs of bpf(2), which there are none of.
@@ -363,7 +366,9 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
         v = v < 0 ? 1 : v;
     if (name == LINUX_SO_BINDTOIFINDEX)
         return bind_to_index(s, t, v);
-    if (name == LINUX_SO_CNX_ADVICE || name == LINUX_SO_BUSY_POLL_BUDGET)
+    if (name == LINUX_SO_BUSY_POLL_BUDGET)
+        return v && !task_capable(t, LINUX_CAP_NET_ADMIN) ? -LINUX_EPERM : 0;
+    if (name == LINUX_SO_CNX_ADVICE)
         return 0;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
 }
@@ -371,7 +376,7 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int err = set_option(f, t, name, buf, len);
-    return err == 0 && s->ops->sol_set ? s->ops->sol_set(s, name) : err;
+    return err == 0 && s->ops->sol_set ? s->ops->sol_set(s, is_stamping(name) ? LINUX_SO_TIMESTAMPING : name) : err;
 }
 
 // A value that is cut to what the caller has room for.
@@ -434,7 +439,7 @@ static int get_fact(struct socket *s, int name, int *v) {
 
 static int get_peer_name(struct socket *s, void *buf, uint32_t *len) {
     struct sock_addr a;
-    int err = s->ops->name(s, true, &a);
+    int err = s->ops->name(s, SOCK_NAME_PEER, &a);
     if (err < 0)
         return -LINUX_ENOTCONN;
     return a.len < *len ? -LINUX_EINVAL : give(buf, len, a.bytes, a.len);

@@ -99,7 +99,7 @@ static void link_address(const struct socket *s, int32_t index, struct linux_soc
     memcpy(ll->sll_addr, l.hw, sizeof ll->sll_addr < l.hw_len ? sizeof ll->sll_addr : l.hw_len);
 }
 
-static int packet_name(struct socket *s, bool peer, struct sock_addr *out) {
+static int packet_name(struct socket *s, enum sock_name peer, struct sock_addr *out) {
     struct packet_sock *p = psock(s);
     if (peer)
         return -LINUX_EOPNOTSUPP;

@@ -68,7 +68,8 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
             return -LINUX_ENOTTY;
         uint64_t n = s->ops->queued(s, cmd == LINUX_TIOCOUTQ);
         int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
-        return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
+        bool refused = s->ops->listening(s) && !(cmd == LINUX_TIOCOUTQ && s->family == LINUX_AF_UNIX);
+        return refused ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     case LINUX_SIOCOUTQNSD: {
         uint64_t n = s->ops->unsent ? s->ops->unsent(s) : 0;

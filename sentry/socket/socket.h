@@ -74,12 +74,16 @@ struct sock_cmsg_sink {
     int (*put)(struct sock_cmsg_sink *o, int level, int type, const void *data, size_t len);
 };
 
+// Its own name, its peer's, or that of who connected, which accept(2) tells though the connection has ended
+// since.
+enum sock_name { SOCK_NAME_OWN, SOCK_NAME_PEER, SOCK_NAME_ACCEPTED };
+
 struct socket_ops {
     int (*bind)(struct socket *s, struct task *t, const struct sock_addr *a);
     int (*connect)(struct socket *s, struct task *t, const struct sock_addr *a, struct waitq **wait);
     int (*listen)(struct socket *s, struct task *t, int backlog);
     int (*accept)(struct socket *s, struct socket **out);  // takes over: a reference for its new file
-    int (*name)(struct socket *s, bool peer, struct sock_addr *out);
+    int (*name)(struct socket *s, enum sock_name which, struct sock_addr *out);
     int64_t (*send)(struct socket *s, struct sock_msg *m);
     int64_t (*recv)(struct socket *s, struct sock_msg *m);
     // A control message of a level of the family's own, of the message to be sent; all that there is to tell
@@ -136,7 +140,7 @@ static inline int socket_opt(struct socket *s, int name) {
 }
 
 // SOL_SOCKET (options.c). buf has *len bytes; *len becomes what there is.
-#define SOCK_OPT_MAX 256
+#define SOCK_OPT_MAX 8336  // MCAST_MSFILTER with 64 sources
 int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
 // -LINUX_ERANGE: *len says how much room it takes.

@@ -275,7 +275,7 @@ static int unix_accept(struct socket *s, struct socket **out) {
     return 0;
 }
 
-static int unix_name_of(struct socket *s, bool peer, struct sock_addr *out) {
+static int unix_name_of(struct socket *s, enum sock_name peer, struct sock_addr *out) {
     struct unix_sock *u = usock(s);
     LOCKED(&unix_ns(u)->lock);
     if (peer && !u->peer)

@@ -144,7 +144,7 @@ static void take_bytes(struct unix_sock *u, struct receipt *r, size_t n) {
     }
 }
 
-static int64_t recv_nothing(struct unix_sock *u);
+static int64_t recv_nothing(struct unix_sock *u, const struct sock_msg *m);
 
 static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
     struct unix_msg *at = past_urgent(u, r, list_first(&u->msgs, struct unix_msg, link), false);
@@ -153,7 +153,7 @@ static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
     struct tgroup *who;  // to compare with
     int64_t done = 0;
     if (!at)
-        return recv_nothing(u);
+        return recv_nothing(u, r->m);
     take_sender(r->m, first);
     cred = first->cred;
     who = first->who;
@@ -199,7 +199,7 @@ static int64_t recv_urgent(struct unix_sock *u, struct receipt *r) {
 int unix_at_mark(struct socket *s) {
     struct unix_sock *u = usock(s);
     if (s->type != LINUX_SOCK_STREAM)
-        return -LINUX_ENOTTY;
+        return -LINUX_EOPNOTSUPP;
     LOCKED(&u->lock);
     if (list_empty(&u->msgs))
         return 0;
@@ -226,13 +226,13 @@ static int64_t recv_packet(struct unix_sock *u, struct receipt *r) {
 }
 
 // Nothing is queued: what that means.
-static int64_t recv_nothing(struct unix_sock *u) {
+static int64_t recv_nothing(struct unix_sock *u, const struct sock_msg *m) {
     int err = u->err;
     u->err = 0;
     if (err)
         return -err;
-    if (u->rd_shut)
-        return 0;
+    if (u->rd_shut)  // of datagrams who waits is told so, and nobody else
+        return u->s.type == LINUX_SOCK_DGRAM && m->nonblock ? -LINUX_EAGAIN : 0;
     if (u->s.type == LINUX_SOCK_STREAM && u->state != UNIX_CONNECTED)
         return -LINUX_EINVAL;
     if (u->s.type == LINUX_SOCK_SEQPACKET && u->state != UNIX_CONNECTED)
@@ -244,7 +244,7 @@ static int64_t recv_any(struct unix_sock *u, struct receipt *r) {
     if (r->m->flags & LINUX_MSG_OOB)
         return recv_urgent(u, r);
     if (list_empty(&u->msgs))
-        return recv_nothing(u);
+        return recv_nothing(u, r->m);
     return u->s.type == LINUX_SOCK_STREAM ? recv_stream(u, r) : recv_packet(u, r);
 }
 

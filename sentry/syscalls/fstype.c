@@ -1,28 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // See fstype.h. What is not in the table is ENODEV, as on a kernel that was built without it.
-// LIMIT: mqueue is an empty directory; overlay, fuse, binfmt_misc, debugfs and file systems on block devices
-// cannot be mounted inside.
+// LIMIT: binfmt_misc, debugfs and file systems on block devices cannot be mounted inside.
 #include "sentry/syscalls/fstype.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "fs/fuse/ask.h"
 #include "fs/landlock.h"
+#include "sentry/fd/fdtable.h"
+#include "fs/layers.h"
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/syscalls/fs_overlay.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 // ---- Values -----------------------------------------------------------------------------------------------
-enum value_kind { VALUE_NONE, VALUE_DECIMAL, VALUE_OCTAL, VALUE_SIZE, VALUE_UID, VALUE_GID, VALUE_TEXT };
+enum value_kind {
+    VALUE_NONE,
+    VALUE_DECIMAL,
+    VALUE_OCTAL,
+    VALUE_SIZE,
+    VALUE_UID,
+    VALUE_GID,
+    VALUE_TEXT,
+    VALUE_HIDE,
+    VALUE_SUBSET,
+};
 
 struct fs_row {
     const char *name;
     enum value_kind kind;
     enum fs_option to;
     bool again;  // can be given for one that is mounted
+    enum overlay_option overlay;
 };
 
 // With k, m, g behind it, or a percentage of the memory.
@@ -60,6 +75,15 @@ static int id_of(struct task *t, bool user, const char *text, uint64_t *out) {
     return id == ID_NONE ? -LINUX_EINVAL : 0;
 }
 
+static const char *const hides[] = {"off", "noaccess", "invisible", NULL, "ptraceable"};
+static int hide_of(const char *text, uint64_t *out) {
+    for (size_t k = 0; k < sizeof hides / sizeof *hides; k++)
+        if (hides[k] && (!strcmp(text, hides[k]) || (text[0] == (char)('0' + k) && !text[1]))) {
+            *out = k;
+            return 0;
+        }
+    return -LINUX_EINVAL;
+}
 static int value_of(struct task *t, enum value_kind kind, const char *text, uint64_t *out) {
     if ((kind == VALUE_NONE) != (text == NULL))
         return -LINUX_EINVAL;
@@ -73,6 +97,10 @@ static int value_of(struct task *t, enum value_kind kind, const char *text, uint
     case VALUE_UID:
     case VALUE_GID:
         return id_of(t, kind == VALUE_UID, text, out);
+    case VALUE_HIDE:
+        return hide_of(text, out);
+    case VALUE_SUBSET:
+        return strcmp(text, "pid") ? -LINUX_EINVAL : 0;
     default:
         return 0;
     }
@@ -148,16 +176,66 @@ static int make_devpts(struct task *t, const struct fs_config *c, struct superbl
 }
 
 static int make_mqueue(struct task *t, const struct fs_config *c, struct superblock **sb) {
-    int err = tmpfs_create(t->k->vfs, &(struct tmpfs_opts){.mode = 01777}, sb);
-    if (err < 0)
-        return err;
-    (*sb)->type = "mqueue";
-    (*sb)->magic = LINUX_MQUEUE_MAGIC;
-    return 0;
+    struct ns *ns = task_ns(t, NS_IPC);
+    int err = mqfs_create(t->k->vfs, container_of(ns, struct ipc_ns, ns), sb);
+    ns_put(ns);
+    return err;
 }
 
+static int make_fuse(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    const struct user_ns *owner = user_ns_of(c->owner);
+    if (!given(c, FS_FD) || !given(c, FS_MODE) || !given(c, FS_UID) || !given(c, FS_GID))
+        return -LINUX_EINVAL;
+    const struct fuse_opts o = {.rootmode = (uint32_t)c->values[FS_MODE],
+                                .user_id = (uint32_t)c->values[FS_UID],
+                                .group_id = (uint32_t)c->values[FS_GID],
+                                .max_read = (uint32_t)value_or(c, FS_MAX, 0),
+                                .allow_other = given(c, FS_ALLOW_OTHER),
+                                .default_permissions = given(c, FS_DEFAULT_PERMISSIONS),
+                                .is_block = fs_config_type(c)[4] == 'b',
+                                .subtype = *c->subtype ? c->subtype : NULL,
+                                .uids = user_ns_uids(owner),
+                                .gids = user_ns_gids(owner)};
+    struct file *dev = fd_get_io(t->files, (int)c->values[FS_FD]);
+    int err = dev ? fuse_create(t->k->vfs, dev, &o, sb) : -LINUX_EINVAL;
+    if (dev)
+        file_put(dev);
+    return err;
+}
+
+static int make_overlay(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    return overlay_config_make(t, c->overlay, sb);
+}
+static struct procfs_opts proc_opts(const struct fs_config *c) {
+    return (struct procfs_opts){.hide = (enum proc_hide)value_or(c, FS_HIDE, PROC_HIDE_NOTHING),
+                                .has_gid = given(c, FS_GID),
+                                .gid = (uint32_t)c->values[FS_GID],
+                                .pids_only = given(c, FS_SUBSET)};
+}
+static int show_proc(const struct fs_config *c, bool pids_only, struct superblock *sb) {
+    char text[96] = "";
+    int n = 0;
+    if (given(c, FS_GID))
+        n += snprintf(text, sizeof text, ",gid=%u", (unsigned)c->values[FS_GID]);
+    if (value_or(c, FS_HIDE, 0))
+        n += snprintf(text + n, sizeof text - (size_t)n, ",hidepid=%s", hides[c->values[FS_HIDE]]);
+    if (pids_only)
+        snprintf(text + n, sizeof text - (size_t)n, ",subset=pid");
+    char *copy = xstrdup(text);
+    if (!copy)
+        return -LINUX_ENOMEM;
+    super_set_options(sb, copy);
+    return 0;
+}
 static int make_proc(struct task *t, const struct fs_config *c, struct superblock **sb) {
-    return procfs_create(t->k->vfs, t->tg->pid_ns, sb);
+    struct procfs_opts o = proc_opts(c);
+    int err = procfs_create(t->k->vfs, t->tg->pid_ns, &o, sb);
+    if (err < 0)
+        return err;
+    err = show_proc(c, o.pids_only, *sb);
+    if (err < 0)
+        super_put(*sb);
+    return err;
 }
 static int make_sysfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
     return sysfs_create(t->k->vfs, sb);
@@ -189,9 +267,35 @@ static const struct fs_row cgroup2_rows[] = {{"nsdelegate", VALUE_NONE, FS_IGNOR
                                              {"memory_localevents", VALUE_NONE, FS_IGNORED, true},
                                              {"memory_recursiveprot", VALUE_NONE, FS_IGNORED, true},
                                              {0}};
-// LIMIT: proc's hidepid= and gid= are taken and have no effect; subset= is refused.
-static const struct fs_row proc_rows[] = {
-    {"hidepid", VALUE_TEXT, FS_IGNORED, true}, {"gid", VALUE_GID, FS_IGNORED, true}, {0}};
+static const struct fs_row fuse_rows[] = {{"fd", VALUE_DECIMAL, FS_FD, false},
+                                          {"rootmode", VALUE_OCTAL, FS_MODE, false},
+                                          {"user_id", VALUE_UID, FS_UID, false},
+                                          {"group_id", VALUE_GID, FS_GID, false},
+                                          {"default_permissions", VALUE_NONE, FS_DEFAULT_PERMISSIONS, false},
+                                          {"allow_other", VALUE_NONE, FS_ALLOW_OTHER, false},
+                                          {"max_read", VALUE_DECIMAL, FS_MAX, false},
+                                          {"blksize", VALUE_DECIMAL, FS_IGNORED, false},
+                                          {"subtype", VALUE_TEXT, FS_IGNORED, false},
+                                          {0}};
+static const struct fs_row proc_rows[] = {{"hidepid", VALUE_HIDE, FS_HIDE, true},
+                                          {"gid", VALUE_GID, FS_GID, true},
+                                          {"subset", VALUE_SUBSET, FS_SUBSET, true},
+                                          {0}};
+#define OVERLAY(name, kind, option) \
+    { name, kind, FS_OVERLAY, false, option }
+static const struct fs_row overlay_rows[] = {OVERLAY("lowerdir", VALUE_TEXT, OVERLAY_LOWER),
+                                             OVERLAY("lowerdir+", VALUE_TEXT, OVERLAY_LOWER_ADD),
+                                             OVERLAY("upperdir", VALUE_TEXT, OVERLAY_UPPER),
+                                             OVERLAY("workdir", VALUE_TEXT, OVERLAY_WORK),
+                                             OVERLAY("userxattr", VALUE_NONE, OVERLAY_USERXATTR),
+                                             OVERLAY("volatile", VALUE_NONE, OVERLAY_VOLATILE),
+                                             OVERLAY("redirect_dir", VALUE_TEXT, OVERLAY_REDIRECT),
+                                             OVERLAY("metacopy", VALUE_TEXT, OVERLAY_METACOPY),
+                                             OVERLAY("index", VALUE_TEXT, OVERLAY_SWITCH),
+                                             OVERLAY("xino", VALUE_TEXT, OVERLAY_XINO),
+                                             OVERLAY("uuid", VALUE_TEXT, OVERLAY_UUID),
+                                             {"default_permissions", VALUE_NONE, FS_IGNORED, true},
+                                             {0}};
 static const struct fs_row no_rows[] = {{0}};
 
 static const struct fs_type types[] = {
@@ -202,13 +306,17 @@ static const struct fs_type types[] = {
     {"devpts", devpts_rows, .anybodys = true, .make = make_devpts},
     {"mqueue", no_rows, .anybodys = true, .shows = NS_IPC, .make = make_mqueue},
     {"cgroup2", cgroup2_rows, .anybodys = true, .shows = NS_CGROUP, .make = make_cgroup2},
+    {"overlay", overlay_rows, .anybodys = true, .make = make_overlay},
     {"devtmpfs", tmpfs_rows, .make = make_devtmpfs},
+    {"fuse", fuse_rows, .anybodys = true, .make = make_fuse},
+    {"fuseblk", fuse_rows, .anybodys = true, .make = make_fuse},
 };
 
 static const struct fs_type *type_named(const char *name) {
+    size_t n = (size_t)(strchrnul(name, '.') - name);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, name))
-            return &types[i];
+        if (strlen(types[i].name) == n && !memcmp(types[i].name, name, n))
+            return name[n] && types[i].make != make_fuse ? NULL : &types[i];
     return NULL;
 }
 
@@ -225,7 +333,10 @@ int fs_config_begin(struct task *t, const char *type, struct fs_config *c) {
     *c = (struct fs_config){.type = type_named(type)};
     if (!c->type)
         return -LINUX_ENODEV;
+    if (c->type->make == make_overlay && !(c->overlay = overlay_config_new()))
+        return -LINUX_ENOMEM;
     c->owner = owner_for(t, c->type);
+    snprintf(c->subtype, sizeof c->subtype, "%s", strchr(type, '.') ? strchr(type, '.') + 1 : "");
     return 0;
 }
 
@@ -242,6 +353,7 @@ int fs_config_again(struct task *t, const struct superblock *sb, struct fs_confi
 void fs_config_end(struct fs_config *c) {
     ns_put(c->owner);
     free(c->source);
+    overlay_config_free(c->overlay);
     *c = (struct fs_config){0};
 }
 
@@ -278,6 +390,8 @@ int fs_config_param(struct task *t, struct fs_config *c, const char *key, const 
         if (strcmp(r->name, key))
             continue;
         int err = value_of(t, r->kind, value, &v);
+        if (err == 0 && r->to == FS_OVERLAY && c->overlay)
+            err = overlay_config_param(t, c->overlay, r->overlay, value);
         if (err < 0)
             return err;
         c->values[r->to] = v;
@@ -289,11 +403,28 @@ int fs_config_param(struct task *t, struct fs_config *c, const char *key, const 
     return c->type->lenient ? 0 : -LINUX_EINVAL;
 }
 
+int fs_config_file(struct task *t, struct fs_config *c, const char *key, const struct path *p) {
+    for (const struct fs_row *r = c->type->rows; r->name; r++)
+        if (!strcmp(r->name, key) && r->to == FS_OVERLAY && r->kind == VALUE_TEXT && c->overlay)
+            return overlay_config_path(t, c->overlay, r->overlay, p);
+    return -LINUX_EINVAL;
+}
+
+// Where the next option begins; NULL: there is none. In an overlay's names a comma may stand, escaped.
+static char *next_option(const struct fs_config *c, char *key) {
+    for (char *s = key; *s; s++) {
+        if (*s == '\\' && s[1] && c->type->make == make_overlay) {
+            s++;
+        } else if (*s == ',') {
+            *s = '\0';
+            return s + 1;
+        }
+    }
+    return NULL;
+}
 int fs_config_list(struct task *t, struct fs_config *c, char *data) {
     for (char *key = data, *next; key; key = next) {
-        next = strchr(key, ',');
-        if (next)
-            *next++ = '\0';
+        next = next_option(c, key);
         char *value = strchr(key, '=');
         if (value)
             *value++ = '\0';
@@ -331,6 +462,15 @@ int fs_config_apply(struct task *t, struct fs_config *c, struct superblock *sb) 
         if (err < 0)
             return err;
     }
+    if (procfs_is(sb) && (given(c, FS_HIDE) || given(c, FS_GID))) {
+        struct procfs_opts o = proc_opts(c);
+        int err = show_proc(c, super_has_option(sb, ",subset=pid"), sb);
+        if (err < 0)
+            return err;
+        procfs_change(sb, &o);
+    }
+    if (layers_is(sb) && !c->read_only && !layers_can_change(sb))
+        return -LINUX_EROFS;
     sb->read_only = c->read_only;
     return 0;
 }

@@ -18,6 +18,12 @@ enum fs_option {
     FS_INODES,
     FS_PTMXMODE,
     FS_MAX,
+    FS_FD,
+    FS_DEFAULT_PERMISSIONS,
+    FS_ALLOW_OTHER,
+    FS_HIDE,
+    FS_SUBSET,
+    FS_OVERLAY,  // one of fs_overlay.h
     FS_IGNORED,  // taken, of no effect here
     FS_OPTIONS
 };
@@ -30,7 +36,9 @@ struct fs_config {
     uint64_t values[FS_OPTIONS];  // ids as the sentry has them
     uint32_t given;               // 1 << FS_*
     bool read_only, told_read_only;
+    char subtype[64];  // of a name such as fuse.sshfs; or empty
     char *source;  // owned; NULL: none was named
+    struct overlay_config *overlay;  // owned; NULL: it is none, or cannot be changed any more
 };
 
 // 0, ENODEV: there is no such file system, or none that can be mounted; ENOMEM.
@@ -41,6 +49,8 @@ void fs_config_end(struct fs_config *c);
 const char *fs_config_type(const struct fs_config *c);
 // One option; value: NULL: it has none. 0; EINVAL: unknown, or no such value; ENOMEM.
 int fs_config_param(struct task *t, struct fs_config *c, const char *key, const char *value);
+// One that is given as a descriptor. EINVAL: it takes none.
+int fs_config_file(struct task *t, struct fs_config *c, const char *key, const struct path *p);
 // A list of them with commas, as mount(2) has it; it is changed.
 int fs_config_list(struct task *t, struct fs_config *c, char *data);
 // EPERM: the caller may not mount that; else 0 and *out is one reference.

@@ -6,11 +6,13 @@
 #include "abi/poll.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "fs/fuse/ask.h"
 #include "fs/hostfd.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/run/fuse_wait.h"
 #include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
@@ -79,6 +81,8 @@ static int64_t copy_slice(struct task *t, struct copy *c) {
     plat_block_begin(t->k->platform);  // for a disk, or for 2 ms of copying
     do {
         n = c->left ? copy_chunk(&ctx, c) : 0;
+        if (n > 0)
+            fuse_step(t);
         t->call.done += n > 0 ? n : 0;
     } while (n > 0 && t->call.done < end && !task_interrupted(t));
     plat_block_end(t->k->platform);
@@ -91,6 +95,10 @@ static int64_t copy_run(struct task *t, struct copy *c, uaddr_t in_addr, uaddr_t
     int64_t n = copy_slice(t, c);
     if (n > 0 && c->left && !task_interrupted(t))
         return park_yield(t);
+    if (n == FS_WAIT) {
+        t->call.again = true;  // the copy is begun, and goes on where it is
+        return n;
+    }
     if (n == -LINUX_EAGAIN)
         n = park_file_result(t, c->out, LINUX_POLLOUT, n);
     if (n == SYS_PARK || n == SYS_AGAIN)

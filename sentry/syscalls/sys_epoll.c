@@ -4,9 +4,9 @@
 // several that wait for one set a new event wakes one.
 #include "abi/signal.h"
 #include "base/cleanup.h"
+#include "fs/hostfd.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
-#include "sentry/ipc/mq.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
@@ -35,7 +35,7 @@ int64_t sys_epoll_create1(struct task *t, const struct sysargs *a) {
 // Regular files and directories are always ready: they cannot be watched, epoll_ctl(2).
 static bool can_poll(struct file *f) {
     uint32_t type = inode_type(f->inode);
-    return f->ops && f->ops->poll && (mq_is(f) || (type != LINUX_S_IFREG && type != LINUX_S_IFDIR));
+    return f->ops && f->ops->poll && type != LINUX_S_IFDIR && !(type == LINUX_S_IFREG && hostfd_is(f));
 }
 
 int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {

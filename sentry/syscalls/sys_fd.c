@@ -7,6 +7,7 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/fuse/ask.h"
 #include "fs/landlock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fd/async.h"
@@ -20,6 +21,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
+#include "sentry/syscalls/disk.h"
 #include "sentry/syscalls/sys_ns.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"
@@ -37,13 +39,24 @@ static int64_t close_linger(struct task *t, struct file *f, unsigned seconds) {
     return park(t) == SYS_PARK ? SYS_PARK : 0;
 }
 
+// A daemon of FUSE has a word.
+static int close_told(struct task *t, int fd) {
+    struct file *f cleanup_file = fd_get_io(t->files, fd);
+    return f ? fuse_closing(f, t->files) : 0;
+}
+
 int64_t sys_close(struct task *t, const struct sysargs *a) {
     struct file *waiting = park_file(t);
     if (waiting)
         return close_linger(t, waiting, socket_linger(waiting));
+    int told = vfs_has_fuse(t->k->vfs) ? close_told(t, arg_int(a, 0)) : 0;
+    if (told == FS_WAIT)
+        return told;
     struct file *f cleanup_file = fd_close_keep(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
+    if (told)
+        return told;
     unsigned seconds = ref_read(&f->refs) == 1 ? socket_linger(f) : 0;
     return seconds && socket_closing(f, true) ? close_linger(t, f, seconds) : 0;
 }
@@ -388,13 +401,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
 
 // ---- Data on disk -----------------------------------------------------------------------------------------
 static int64_t do_fsync(struct task *t, int fd, bool data_only) {
-    struct file *f cleanup_file = fd_get_io(t->files, fd);
-    if (!f)
-        return -LINUX_EBADF;
-    plat_block_begin(t->k->platform);
-    int err = vfs_fsync(f, data_only);
-    plat_block_end(t->k->platform);
-    return err;
+    struct file *waited = park_file(t);
+    struct file *f cleanup_file = waited ? file_get(waited) : fd_get_io(t->files, fd);
+    return f ? disk_sync(t, f, data_only) : -LINUX_EBADF;
 }
 int64_t sys_fsync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), false); }
 int64_t sys_fdatasync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), true); }

@@ -205,11 +205,17 @@ static int reconfigure(struct task *t, struct fs_context *c) {
     return err;
 }
 
+static int set_file(struct task *t, struct fs_context *c, const struct config_call *m) {
+    struct file *f cleanup_file = fd_get(t->files, m->aux);
+    return f ? fs_config_file(t, &c->config, m->key, &f->path) : -LINUX_EBADF;
+}
 static int set(struct task *t, struct fs_context *c, const struct config_call *m) {
     if (c->phase != CREATE_PARAMS && c->phase != CHANGE_PARAMS)
         return -LINUX_EBUSY;
+    if (m->cmd == LINUX_FSCONFIG_SET_FD)
+        return set_file(t, c, m);
     if (m->cmd != LINUX_FSCONFIG_SET_FLAG && m->cmd != LINUX_FSCONFIG_SET_STRING)
-        return -LINUX_EINVAL;  // no file system here has an option that is a file or bytes
+        return -LINUX_EINVAL;  // no file system here has an option that is a path or bytes
     const char *value = m->cmd == LINUX_FSCONFIG_SET_STRING ? m->value : NULL;
     int err = fs_config_param(t, &c->config, m->key, value);
     if (err == -LINUX_EINVAL)

@@ -296,8 +296,10 @@ static int64_t cap_words(struct task *t, uaddr_t addr, struct linux_cap_user_hea
 int64_t sys_capget(struct task *t, const struct sysargs *a) {
     struct linux_cap_user_header h;
     int64_t words = cap_words(t, arg_ptr(a, 0), &h);
+    if (!arg_given(a, 1) && (words >= 0 || words == -LINUX_EINVAL))
+        return 0;  // it asks for the version alone
     if (words < 0)
-        return words == -LINUX_EINVAL && !arg_given(a, 1) ? 0 : words;
+        return words;
     if (h.pid < 0)
         return -LINUX_EINVAL;
     struct task *other = h.pid ? task_find(t, h.pid) : task_get(t);
@@ -313,8 +315,6 @@ int64_t sys_capget(struct task *t, const struct sysargs *a) {
                                                 (uint32_t)(c->cap_inheritable >> 32 * i)};
     }
     task_put(other);
-    if (!arg_given(a, 1))
-        return 0;
     return copy_out(t, arg_ptr(a, 1), d, (size_t)words * sizeof d[0]);
 }
 

@@ -16,6 +16,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
+#include "sentry/syscalls/disk.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
 
@@ -56,13 +57,17 @@ static int64_t read_patiently(struct task *t, struct file *f, struct uio *u) {
 static int64_t read_at(struct file *f, struct uio *u, uint64_t off) {
     return off == AT_POS ? vfs_read(f, u) : vfs_pread(f, u, off);
 }
-// A regular file. What is in memory is read here and now. For a disk somebody else has to listen meanwhile.
+// A regular file. What is in memory is read here and now; the rest is fetched, or somebody else listens
+// meanwhile.
 static int64_t read_regular(struct task *t, struct file *f, struct uio *u, uint64_t off) {
     int flags = u->flags;
     u->flags |= flags & LINUX_RWF_NOWAIT ? 0 : UIO_AT_ONCE;
     int64_t r = read_at(f, u, off);
     u->flags = flags;
     if (r != -LINUX_EAGAIN || (flags & LINUX_RWF_NOWAIT))
+        return r;
+    r = disk_fetch(t, f, off == AT_POS ? (uint64_t)vfs_pos(f) : off, u->left);
+    if (r)
         return r;
     plat_block_begin(t->k->platform);
     r = read_at(f, u, off);

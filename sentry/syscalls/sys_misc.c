@@ -17,6 +17,7 @@
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
+#include "sentry/run/limits.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
 #include "sentry/time/time_ns.h"
@@ -56,7 +57,7 @@ int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
-    struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
+    struct linux_sysinfo s = {.mem_unit = 1, .totalram = limits_mem_total(t->k, t->tg)};
     uint64_t up = task_time_out(t, LINUX_CLOCK_BOOTTIME, kernel_uptime_ns());
     s.uptime = (int64_t)(up / NS_PER_SEC + (up % NS_PER_SEC != 0));  // as Linux rounds it
     uint64_t used = kernel_mem_used(t->k);

@@ -2,6 +2,7 @@
 // mount umount2 pivot_root: for who has CAP_SYS_ADMIN. What they do is in fs/mnt_ops.c, which file systems
 // there are in fstype.c.
 #include "abi/caps.h"
+#include "fs/fuse/ask.h"
 #include "fs/mnt_ns.h"
 #include "abi/misc.h"
 #include "sentry/kernel.h"
@@ -164,6 +165,8 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     if ((flags & LINUX_MNT_EXPIRE) &&
         ((flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)) || at.mnt == ctx.root.mnt))
         return -LINUX_EINVAL;
+    if (flags & LINUX_MNT_FORCE)
+        fuse_abort_super(at.dentry->sb);
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
     r = vfs_umount_in(ns, &at, flags);
     mnt_ns_put(ns);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr. The queues are in sentry/ipc/mq.c.
-// LIMIT: there is no mqueue file system to be mounted; queues are reached by their calls alone.
 #include "abi/fcntl.h"
 #include "base/cleanup.h"
 #include "base/fault.h"

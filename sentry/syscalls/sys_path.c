@@ -409,7 +409,7 @@ static int64_t do_faccessat(struct task *t, int dirfd, uaddr_t name, int mode, u
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags & ~LINUX_AT_EACCESS,
                       LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    if (err < 0 || mode == 0)
+    if (err < 0)
         return err;
     struct inode *i = p.dentry->inode;
     if ((mode & MAY_WRITE) && (p.mnt->flags & LINUX_MS_RDONLY) && inode_type(i) <= LINUX_S_IFREG)

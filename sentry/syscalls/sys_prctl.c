@@ -166,9 +166,19 @@ static int64_t get_io_flusher(struct task *t, const struct sysargs *a) {
     return rest_is_zero(a, 1) ? t->tg->io_flusher : -LINUX_EINVAL;
 }
 
+// Memory that may be written and run, refused from here on; never given back.
+static int64_t set_mdwe(struct mm *mm, uint64_t bits) {
+    uint32_t was = 0;
+    if (bits & ~(uint64_t)(LINUX_PR_MDWE_REFUSE_EXEC_GAIN | LINUX_PR_MDWE_NO_INHERIT) ||
+        bits == LINUX_PR_MDWE_NO_INHERIT)
+        return -LINUX_EINVAL;
+    atomic_compare_exchange_strong(&mm->mdwe, &was, (uint32_t)bits);
+    return was && was != bits ? -LINUX_EPERM : 0;
+}
+
 // What is kept and shown, and has no effect here. LIMIT: the processor's speculation is not a process's to
-// set, and PR_SET_TSC cannot take the time-stamp counter away; memory that may be written and run is not
-// refused (PR_SET_MDWE), nor are the places of a process's parts moved (PR_SET_MM).
+// set, and PR_SET_TSC cannot take the time-stamp counter away; the places of
+// a process's parts are not moved (PR_SET_MM).
 static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
     uint64_t v = arg_ulong(a, 1);
     switch (arg_int(a, 0)) {
@@ -179,7 +189,6 @@ static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
         return 0;
     case LINUX_PR_GET_THP_DISABLE:
         return rest_is_zero(a, 1) ? t->tg->thp_disabled : -LINUX_EINVAL;
-    case LINUX_PR_SET_MDWE:  // what is refused is not there, but that nothing is asked for can be said
     case LINUX_PR_SET_MEMORY_MERGE:
         return v == 0 && rest_is_zero(a, 2) ? 0 : -LINUX_EINVAL;
     case LINUX_PR_GET_MEMORY_MERGE:
@@ -213,8 +222,10 @@ static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
         return v <= LINUX_PR_SPEC_L1D_FLUSH ? -LINUX_ENXIO : -LINUX_ENODEV;
     case LINUX_PR_SET_MM:
         return task_capable(t, LINUX_CAP_SYS_RESOURCE) ? -LINUX_EINVAL : -LINUX_EPERM;
+    case LINUX_PR_SET_MDWE:
+        return rest_is_zero(a, 2) ? set_mdwe(t->mm, v) : -LINUX_EINVAL;
     case LINUX_PR_GET_MDWE:
-        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
+        return rest_is_zero(a, 1) ? (int64_t)atomic_load(&t->mm->mdwe) : -LINUX_EINVAL;
     default:
         return prctl_rights(t, a);
     }

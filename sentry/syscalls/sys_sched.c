@@ -347,7 +347,7 @@ int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
 }
 
 // ---- I/O priority, ioprio_set(2) --------------------------------------------------------------------------
-#define IOPRIO_CLASS(v) ((v) >> 13)
+#define IOPRIO_CLASS(v) ((v) >> 13 & 7)
 enum { IO_NONE, IO_REAL_TIME, IO_BEST_EFFORT, IO_IDLE };
 enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
 

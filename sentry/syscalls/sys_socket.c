@@ -5,6 +5,7 @@
 // all others are EAFNOSUPPORT.
 #include "fs/landlock.h"
 #include "abi/caps.h"
+#include "abi/inet.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -220,7 +221,7 @@ static int64_t install_accepted(struct task *t, struct socket *s, const struct s
     if (err < 0)
         return err;
     if (arg_given(a, 1)) {
-        err = s->ops->name(s, true, &addr);
+        err = s->ops->name(s, SOCK_NAME_ACCEPTED, &addr);
         if (err == 0)
             err = addr_out(t, &addr, arg_ptr(a, 1), arg_ptr(a, 2));
         if (err < 0)
@@ -250,7 +251,7 @@ static int64_t get_name(struct task *t, const struct sysargs *a, bool peer) {
     if (!f)
         return err;
     struct socket *s = socket_of(f);
-    err = s->ops->name(s, peer, &addr);
+    err = s->ops->name(s, peer ? SOCK_NAME_PEER : SOCK_NAME_OWN, &addr);
     if (err < 0)
         return err;
     return arg_given(a, 1) ? addr_out(t, &addr, arg_ptr(a, 1), arg_ptr(a, 2)) : -LINUX_EFAULT;
@@ -307,6 +308,13 @@ static void take_back(struct task *t, int level, int name, const char *buf, uint
     fd_close(t->files, fd);
 }
 
+// PACKET_HDRLEN asks about a version that the caller names there, the filters of a group about that group.
+static bool asks_by_value(int level, int name) {
+    if (level == LINUX_SOL_IP || level == LINUX_SOL_IPV6)
+        return name == LINUX_MCAST_MSFILTER || (level == LINUX_SOL_IP && name == LINUX_IP_MSFILTER);
+    return level == LINUX_SOL_PACKET;
+}
+
 int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     char buf[SOCK_OPT_MAX];
     int32_t room;
@@ -321,10 +329,10 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     if (room < 0)
         return no_length(socket_of(f), level, name);
     uint32_t len = (uint32_t)room < sizeof buf ? (uint32_t)room : sizeof buf;
-    // PACKET_HDRLEN asks about a version that the caller names there.
-    if (level == LINUX_SOL_PACKET && copy_in(t, buf, arg_ptr(a, 3), len) < 0)
-        return -LINUX_EFAULT;
+    const uint32_t most = len;  // what is told may be longer (NETLINK_LIST_MEMBERSHIPS), what is given not
     struct socket *s = socket_of(f);
+    if (asks_by_value(level, name) && copy_in(t, buf, arg_ptr(a, 3), len) < 0)
+        return -LINUX_EFAULT;
     if (level == LINUX_SOL_SOCKET)
         err = socket_getopt(f, name, buf, &len);
     else
@@ -333,7 +341,8 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
         return -LINUX_EFAULT;
     if (err < 0)
         return err;
-    if ((len && copy_out(t, arg_ptr(a, 3), buf, len) < 0) || copy_out_obj(t, arg_ptr(a, 4), &len) < 0) {
+    uint32_t given = len < most ? len : most;
+    if ((given && copy_out(t, arg_ptr(a, 3), buf, given) < 0) || copy_out_obj(t, arg_ptr(a, 4), &len) < 0) {
         take_back(t, level, name, buf, len);
         return -LINUX_EFAULT;
     }

@@ -58,6 +58,7 @@ static void planted_run(char *const *argv) {
         {"mmap_exec", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}},
         {"mprotect_exec", SYS_mprotect, {(long)buf & -4096l, 4096, PROT_READ | PROT_EXEC}},
         {"io_uring_setup", 425, {1, (long)buf}},
+        {"io_uring_register", 427, {3, 4, (long)buf, 1}},
         {"bpf", SYS_bpf, {0, (long)buf, 64}},
         {"keyctl", SYS_keyctl, {0, -3, 0}},
         {"prctl", SYS_prctl, {4, 0}},

@@ -9,6 +9,7 @@ Which test must notice is said for each mutant, and only that one is run, up to 
   bare:REGEX                the same where the host refuses namespaces: with a pid namespace, what its end takes along
   unit:NAME[/TEST]          a unit test, linked with the mutated object; TEST: only cases with that name (or pattern)
   cli:REGEX                 cases of tests/oci/run_cli.py
+  oci:REGEX, limits:REGEX   cases of tests/oci/run_runtime.py and run_limits.py
   syscalls:REGEX            guest programs of tests/syscalls
 Many attacks are races: a mutant has three runs to be noticed. What a test could not judge (run_escape.py: UNJUDGED) is no
 notice. --baseline runs the same tests without a mutant first, and demands that they pass: a test that is always red would
@@ -184,6 +185,11 @@ MUTANTS = [
         "host/filter.c", "JEQ(r->value, 0, 1) : JEQ(r->value, 1, 0)", "JEQ(r->value, 0, 0) : JEQ(r->value, 0, 0)")]),
     ("the sentry's filter looks at no architecture", "seccomp", "unit:host_filter/test_as_the_rules_say", [(
         "host/filter.c", "JEQ(AUDIT_ARCH_X86_64, 1, 0)", "JEQ(AUDIT_ARCH_X86_64, 1, 1)")]),
+    ("the host's ring may do anything", "seccomp", "unit:hostring/test_nothing_else", [(
+        "sentry/run/hostring.c", "int err = io_uring_register_restrictions(ring, may, sizeof may / sizeof may[0]);",
+        "int err = may[0].opcode == 0;")]),
+    ("the host's ring may be entered with flags", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "FILTER_IS, 3, .mask = UINT32_MAX, .value = 0", "FILTER_IS, 3, .mask = 0, .value = 0")]),
     # ---- The gofer -----------------------------------------------------------------------------------------------------
     ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
         "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
@@ -273,6 +279,21 @@ MUTANTS = [
         "oci/cmd_do.c", "    p->envp = o->env;", "    extern char **environ;\n    p->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(
         "oci/main.c", "only_stdio(void) { close_range(3, ~0u, 0); }", "only_stdio(void) {}")]),
+    ("nobody keeps the memory limit of a pod's container", "seccomp", "oci:pod_memory_of_one", [(
+        "sentry/run/limits.c", "f->parts[i].max = atomic_load(&l->parts[i].number) ? atomic_load(&l->parts[i].memory) : 0;",
+        "f->parts[i].max = 0;")]),
+    ("nobody keeps the processes of a pod's container", "seccomp", "oci:pod_pids_of_one", [(
+        "sentry/run/limit_parts.c", "if (most && members(k, p, number) >= most)", "if (most && members(k, p, number) > UINT32_MAX)")]),
+    ("memory that is asked for ahead outruns looks", "seccomp", "limits:populate_late", [(
+        "sentry/mm/mm_map.c", "populate = populate && mem_pool_may_fill(mm->pool, m->len);", "")]),
+    ("a device of the host is a source", "seccomp", "oci:compat_devices", [(
+        "oci/mounts.c", "    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {", "    if (S_ISFIFO(st.st_mode)) {")]),
+    ("places are made where symlinks of the root lead", "seccomp", "oci:compat_places_in", [(
+        "oci/mounts.c", ".resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};", ".resolve = 0};")]),
+    ("users are looked up where symlinks of the root lead", "seccomp", "oci:compat_users_of_the_host", [(
+        "oci/home.c", ".resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};", ".resolve = 0};")]),
+    ("a pod's container maps ids otherwise than its sandbox", "seccomp", "oci:pod_has_the_users", [(
+        "oci/pod.c", "&& !json_equal(a, b))", "&& !a && !b)")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
         ("sentry/run/mounts.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
@@ -472,6 +493,13 @@ MUTANTS = [
         "netstack/filter/table.c", "if (n > NF_MEMORY - nf->bytes)", "if (false)")]),
     ("a packet asks all rules", "seccomp", "unit:netstack_nft/a_packet*", [(
         "netstack/filter/eval.c", "if (++k->steps > NF_STEPS) {", "if (++k->steps > NF_STEPS * 16) {\n            k->p->ct_state = 0;\n            return NF_ACCEPT;\n        }\n        if (false) {")]),
+    # ---- Daemons of FUSE ------------------------------------------------------------------------------------------------
+    ("a daemon's answer may be of any length", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dev.c", "if (n < r->out_least || n > r->out_most)", "if (n < r->out_least)")]),
+    ("a daemon's names may lead elsewhere", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dir.c", "if (memchr(name, '/', e.namelen) || memchr(name, '\\0', e.namelen))", "if (false)")]),
+    ("the end of a daemon is not told", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/dev.c", "if (last)\n        fuse_abort(c);", "if (false)\n        fuse_abort(c);")]),
 ]
 
 
@@ -585,9 +613,21 @@ def unit(program, options, platform, part):
     return sorted(set(noticed)), ""
 
 
-def cli(picket, options, platform, part):
-    done = run([sys.executable, TESTS + "/oci/run_cli.py", "--picket", picket, "--platform", platform, "--filter", part])
+def cases(program, picket, platform, part, *more):
+    done = run([sys.executable, TESTS + "/oci/" + program, "--picket", picket, "--platform", platform, "--filter", part, *more])
     return re.findall(r"^FAIL +(\S+)", done.output, re.M), "" if done.code is not None else "hangs"
+
+
+def cli(picket, options, platform, part):
+    return cases("run_cli.py", picket, platform, part)
+
+
+def oci(picket, options, platform, part):
+    return cases("run_runtime.py", picket, platform, part)
+
+
+def limits(picket, options, platform, part):
+    return cases("run_limits.py", picket, platform, part, "--nasty", options.build + "/tests/oci/nasty")
 
 
 def syscalls(picket, options, platform, part):
@@ -603,11 +643,11 @@ ATTEMPTS = 3  # at a mutant: many attacks are races, and what one run does not w
 def suite_of(part):
     """(how it is run, its argument, the program that is to be linked)"""
     name, colon, rest = part.partition(":")
-    if not colon or name not in ("unit", "cli", "syscalls", "bare"):
+    if not colon or name not in ("unit", "cli", "oci", "limits", "syscalls", "bare"):
         return escape, part, "picket"
     if name == "unit":
         return unit, rest, "unit_" + rest.split("/")[0]
-    return {"cli": cli, "syscalls": syscalls, "bare": bare}[name], rest, "picket"
+    return {"cli": cli, "oci": oci, "limits": limits, "syscalls": syscalls, "bare": bare}[name], rest, "picket"
 
 
 def judge(build, options, mutant):

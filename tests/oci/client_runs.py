@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of `podman run` and `docker run`, which both have alike: what a program inside sees of each. A table; define() makes tests of it.
 The image is runtime.make_rootfs()'s; there is no network."""
+import concurrent.futures
 import os
 import re
 
@@ -73,3 +74,17 @@ def make_folder():
             with open(os.path.join(place, name), "w") as f:
                 f.write(text)
     return place
+
+
+def many_execs(execute, loses=False):
+    """In one container, four at a time: each one's output and status are its own. PICKET_EXECS=200: as many (./dev nightly). `loses`: the
+    client may show nothing of what was printed."""
+    n = int(os.environ.get("PICKET_EXECS", 20))
+
+    def one(i):
+        done = execute("sh", "-c", "echo %d | tee -a /tmp/told; exit %d" % (i, i % 7), status=i % 7)
+        expect(done.stdout == "%d\n" % i or (loses and not done.stdout), "the %dth: %r" % (i, done.stdout))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(n)))
+    told = execute("sh", "-c", "wc -l < /tmp/told; ps | grep -c [t]ee", status=1).stdout
+    expect(told == "%d\n0\n" % n or (loses and not told), "each was there, and none is left: %r" % told)

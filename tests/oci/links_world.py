@@ -13,10 +13,11 @@ from run_cli import expect
 TRANSFER = """if 1:
     import hashlib, socket, sys, time
     what, host, port, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    cubic = socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic"
     block = bytes(range(256)) * 999
     def family(): return socket.AF_INET6 if ":" in host else socket.AF_INET
     if what == "recv":
-        l = socket.socket(family()); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        l = socket.socket(family()); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.setsockopt(*cubic)
         l.bind((host, port)); l.listen(); print("ready", flush=True)
         s, _ = l.accept(); h = hashlib.md5()
         while True:
@@ -25,7 +26,7 @@ TRANSFER = """if 1:
             h.update(piece)
         s.sendall(h.hexdigest().encode()); s.close()
     else:
-        s = socket.create_connection((host, port), timeout=60); h = hashlib.md5(); left = size; started = time.monotonic()
+        s = socket.create_connection((host, port), timeout=60); s.setsockopt(*cubic); h = hashlib.md5(); left = size; started = time.monotonic()
         while left:
             piece = block[:min(left, len(block))]; s.sendall(piece); h.update(piece); left -= len(piece)
         s.shutdown(socket.SHUT_WR); said = b""
@@ -134,6 +135,44 @@ class Pair:
         self.there.end()
 
 
+# transmit checksums, scatter-gather, TSO, generic segmentation, generic receive offload: off (ethtool's "set" commands)
+OFFLOADS_OFF = """if 1:
+    import ctypes, fcntl, socket, struct, sys
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for command in (0x17, 0x19, 0x1F, 0x24, 0x2C):
+            value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
+            fcntl.ioctl(s, 0x8946, struct.pack("=16sQ16x", sys.argv[1].encode(), ctypes.addressof(value)))
+"""
+
+
+class Harmed(Pair):
+    """A Pair with harmbridge (tests/net/bridge) between its ends, with these options."""
+
+    def __init__(self, program, **harm):
+        self.words = [program, "veth:x", "veth:y"] + [str(w) for name, value in harm.items() for w in (name.replace("_", "-"), value)]
+        self.middle = self.bridge = None
+
+    def connect(self):
+        self.middle = Space()
+        for space, name, other, addresses in ((self.here, "va", "x", self.HERE), (self.there, "vb", "y", self.THERE)):
+            space.sh("ip", "link", "add", "name", name, "type", "veth", "peer", "name", other, "netns", str(self.middle.holder.pid))
+            space.sh("ip", "addr", "add", addresses[0] + "/24", "dev", name)
+            space.sh("ip", "addr", "add", addresses[1] + "/64", "dev", name, "nodad")
+            space.sh("python3", "-c", OFFLOADS_OFF, name)  # the bridge takes frames as they would be on a wire
+            space.sh("ip", "link", "set", name, "up")
+            space.sh("sh", "-c", "echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")  # nothing is learnt from the run before
+            self.middle.sh("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/%s/disable_ipv6" % other)
+            self.middle.sh("ip", "link", "set", other, "up")
+        self.bridge = Running(self.middle.words(self.words))
+
+    def __exit__(self, *exc):
+        if self.bridge:
+            self.bridge.kill()
+        if self.middle:
+            self.middle.end()
+        super().__exit__(*exc)
+
+
 def inside(space, *args, options=(), ready=True, net="veth"):
     """A sandbox in that namespace."""
     return Running(space.words([cli.PICKET, "do", "--platform", cli.PLATFORM, "--net", net, *options, "--", *args]), ready)
@@ -154,13 +193,13 @@ def running(*programs):
                 program.kill()
 
 
-def transfer(receiver, sender, host, size, port=5000):
+def transfer(receiver, sender, host, size, port=5000, patience=90):
     """receiver, sender: functions that start a Python program. How long it took."""
     with running(receiver(TRANSFER, "recv", host, str(port), "0")) as (r,):
         with running(sender(TRANSFER, "send", host, str(port), str(size))) as (s,):
-            word, seconds = s.end().split()
+            word, seconds = s.end(patience).split()
             expect(word == "same", "the sums differ")
-            r.end()
+            r.end(patience)
     return float(seconds)
 
 

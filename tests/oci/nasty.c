@@ -126,6 +126,36 @@ static void memory_stack_deep(int n) {
     memory_stack_deep(n + room[0] + 1);
 }
 static void memory_stack(void) { memory_stack_deep(0); }
+// Each map is as large as it may be, and all of it is asked for in one call.
+static void *run_fill(void *arg) {
+    for (size_t n = 60 * MIB;;) {
+        char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        for (size_t i = 0; p != MAP_FAILED && i < n; i += 4096)
+            p[i] = 1;
+    }
+    return arg;
+}
+static void memory_populate(void) {
+    pthread_t t;
+    for (int i = 0; i < 7; i++)
+        pthread_create(&t, NULL, run_fill, NULL);
+    run_fill(NULL);
+}
+// What is asked for ahead: a little comes at once, and much, where the limit is near, when it is touched.
+static size_t resident(size_t n) {
+    static unsigned char there[60 * MIB / 4096];
+    char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    size_t pages = 0;
+    if (p == MAP_FAILED || mincore(p, n, there) < 0)
+        return 0;
+    for (size_t i = 0; i < n / 4096; i++)
+        pages += there[i] & 1;
+    return pages;
+}
+static void populate_late(void) {
+    mmap(NULL, 40 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    exit(resident(4 * MIB) == 4 * MIB / 4096 && resident(20 * MIB) < 20 * MIB / 4096 ? 7 : 1);
+}
 static void memory_brk(void) {
     for (;;) {
         char *p = sbrk(MIB);
@@ -342,17 +372,18 @@ static const struct {
     const char *name;
     void (*run)(void);
 } all[] = {
-    NASTY(loop),         NASTY(loop_threads), NASTY(yield_storm),    NASTY(call_storm),
-    NASTY(fork_bomb),    NASTY(fork_insist),  NASTY(fork_exec_bomb), NASTY(vfork_bomb),
-    NASTY(thread_bomb),  NASTY(zombies),      NASTY(memory),         NASTY(memory_children),
-    NASTY(memory_cow),   NASTY(memory_stack), NASTY(memory_brk),     NASTY(memory_shared),
-    NASTY(memory_memfd), NASTY(memory_pipes), NASTY(memory_sockets), NASTY(mmap_bomb),
-    NASTY(mmap_huge),    NASTY(fd_bomb),      NASTY(epoll_bomb),     NASTY(socket_bomb),
-    NASTY(inotify_bomb), NASTY(sysv_bomb),    NASTY(timer_bomb),     NASTY(signal_storm),
-    NASTY(signal_queue), NASTY(deaf),         NASTY(grandchildren),  NASTY(segfault),
-    NASTY(stopped),      NASTY(kill_all),     NASTY(output),         NASTY(output_errors),
-    NASTY(disk),         NASTY(disk_stops),   NASTY(disk_sparse),    NASTY(disk_unlinked),
-    NASTY(tiny_files),   NASTY(deep_dirs),    NASTY(many_links),     NASTY(huge_argv),
+    NASTY(loop),           NASTY(loop_threads),  NASTY(yield_storm),    NASTY(call_storm),
+    NASTY(fork_bomb),      NASTY(fork_insist),   NASTY(fork_exec_bomb), NASTY(vfork_bomb),
+    NASTY(thread_bomb),    NASTY(zombies),       NASTY(memory),         NASTY(memory_children),
+    NASTY(memory_cow),     NASTY(memory_stack),  NASTY(memory_brk),     NASTY(memory_populate),
+    NASTY(populate_late),  NASTY(memory_shared), NASTY(memory_memfd),   NASTY(memory_pipes),
+    NASTY(memory_sockets), NASTY(mmap_bomb),     NASTY(mmap_huge),      NASTY(fd_bomb),
+    NASTY(epoll_bomb),     NASTY(socket_bomb),   NASTY(inotify_bomb),   NASTY(sysv_bomb),
+    NASTY(timer_bomb),     NASTY(signal_storm),  NASTY(signal_queue),   NASTY(deaf),
+    NASTY(grandchildren),  NASTY(segfault),      NASTY(stopped),        NASTY(kill_all),
+    NASTY(output),         NASTY(output_errors), NASTY(disk),           NASTY(disk_stops),
+    NASTY(disk_sparse),    NASTY(disk_unlinked), NASTY(tiny_files),     NASTY(deep_dirs),
+    NASTY(many_links),     NASTY(huge_argv),
 };
 
 int main(int argc, char **argv) {

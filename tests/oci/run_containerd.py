@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import client_runs
 import engine
 import runtime
 from engine import tool
@@ -103,9 +104,13 @@ def test_life():
 def test_exec():
     with Running():
         expect(execute("box", "sh", "-c", "echo inside; exit 9", status=9).stdout == "inside\n", "exec")
-        for i in range(10):
-            expect(execute("box", "echo", str(i)).stdout == "%d\n" % i, "the %dth" % i)
         execute("box", "no-such-program", status=1)
+
+
+def test_exec_many_times():
+    with Running():
+        # ctr 1.6 on a busy machine loses an output now and then, of runc's execs too
+        client_runs.many_execs(lambda *args, **kw: execute("box", *args, **kw), loses=True)
 
 
 def test_pause():

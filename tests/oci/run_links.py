@@ -13,7 +13,7 @@ import time
 
 import run_cli as cli
 import runtime
-from links_world import ECHO, Pair, Running, Space, inside, run_inside, running, starter, transfer
+from links_world import ECHO, Harmed, Pair, Running, Space, inside, run_inside, running, starter, transfer
 from processes import children, read_proc, threads
 from run_cli import do, expect, expect_error
 from runtime import at
@@ -199,39 +199,15 @@ def test_what_was_sent_arrives():
             expect(server.end() == "3000000\n", "lost its end")
 
 
-# transmit checksums, scatter-gather, TSO, generic segmentation, generic receive offload: off (ethtool's "set" commands)
-OFFLOADS_OFF = """if 1:
-    import ctypes, fcntl, socket, struct, sys
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        for command in (0x17, 0x19, 0x1F, 0x24, 0x2C):
-            value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
-            fcntl.ioctl(s, 0x8946, struct.pack("=16sQ16x", sys.argv[1].encode(), ctypes.addressof(value)))
-"""
-
-
 def test_loss_and_delay():
-    """Through a bridge that loses 1 % and takes 10 ms, both ways, with both families."""
+    """Through a bridge that loses 1 % and takes 10 ms, both ways, with both families, to Linux and to another sandbox."""
     if not BRIDGE:
         return
-    here, middle, there = Space(), Space(), Space()
-    try:
-        for space, name, other, addresses in ((here, "va", "x", Pair.HERE), (there, "vb", "y", Pair.THERE)):
-            space.sh("ip", "link", "add", "name", name, "type", "veth", "peer", "name", other, "netns", str(middle.holder.pid))
-            space.sh("ip", "addr", "add", addresses[0] + "/24", "dev", name)
-            space.sh("ip", "addr", "add", addresses[1] + "/64", "dev", name, "nodad")
-            space.sh("python3", "-c", OFFLOADS_OFF, name)  # the bridge takes frames as they would be on a wire
-            space.sh("ip", "link", "set", name, "up")
-            middle.sh("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/%s/disable_ipv6" % other)
-            middle.sh("ip", "link", "set", other, "up")
-        with running(Running(middle.words([BRIDGE, "veth:x", "veth:y", "loss", "1", "delay", "10", "seed", "7"]))) as (bridge,):
-            linux, sandbox = starter(here), starter(there, net="veth")
-            transfer(sandbox, linux, Pair.THERE[0], 5000000)
-            transfer(linux, sandbox, Pair.HERE[1], 5000000)
-            bridge.p.send_signal(signal.SIGTERM)
-            bridge.p.communicate()
-    finally:
-        for space in (here, middle, there):
-            space.end()
+    with Harmed(BRIDGE, loss=1, delay=10, seed=7) as pair:
+        linux, sandbox = starter(pair.here), starter(pair.there, net="veth")
+        transfer(sandbox, linux, pair.THERE[0], 5000000)
+        transfer(linux, sandbox, pair.HERE[1], 5000000)
+        transfer(starter(pair.here, net="veth"), sandbox, pair.HERE[0], 5000000)
 
 
 def sleeps_of(pid):

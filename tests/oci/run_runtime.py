@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import runtime
+import runtime_compat
 import runtime_config
 import runtime_ids
 import runtime_inside
@@ -23,7 +24,7 @@ from runtime import at, expect
 
 
 def cases():
-    for module in (runtime_life, runtime_config, runtime_ids, runtime_inside, runtime_pods, runtime_seccomp, runtime_spec):
+    for module in (runtime_life, runtime_compat, runtime_config, runtime_ids, runtime_inside, runtime_pods, runtime_seccomp, runtime_spec):
         yield from ((n, f) for n, f in inspect.getmembers(module, inspect.isfunction) if n.startswith("test_"))
 
 

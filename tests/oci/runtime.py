@@ -42,7 +42,7 @@ def options(nasty=False):
 
 
 SHELLS = ("sh ls cat echo true false sleep id touch mkdir rm kill hostname pwd tty stty env test dd mount chmod chown ln "
-          "readlink stat wc head nproc dnsdomainname ps nc grep df tail awk tr whoami").split()
+          "readlink stat wc head nproc dnsdomainname ps nc grep df tail awk tr whoami tee").split()
 CAPS = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
 NUMBER = [0]
 

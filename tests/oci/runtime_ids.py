@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """User namespaces of config.json: linux.uidMappings and gidMappings."""
+import ctypes
 import os
 
-from runtime import Bundle, expect, picket, refused, sh
+from runtime import Bundle, at, expect, picket, reap, refused, sh
 
 FIRST = 100000
+CLONE_NEWUSER = 0x10000000
 
 
 def as_root(test):
@@ -137,3 +139,60 @@ def test_ids_refused():
                          ({"uidMappings": one(0, 1, 1) * 341}, ["uidMappings", "340"])):
         b = change(**linux)
         refused("create", "--bundle", b.dir, b.id, words=words)
+
+
+def run_in_namespace(user, ids, out, *args):
+    """As podman of an ordinary user runs us: as root of a user namespace of its own, with these maps. The exit status."""
+    ready, go = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            if ctypes.CDLL(None).unshare(CLONE_NEWUSER) != 0:
+                os._exit(120)
+            os.write(ready[1], b"x")
+            os.read(go[0], 1)
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            for fd, to in ((os.open("/dev/null", os.O_RDONLY), 0), (os.open(out, os.O_WRONLY | os.O_CREAT, 0o600), 1)):
+                os.dup2(fd, to)
+            os.dup2(1, 2)
+            os.execv(at.picket, [at.picket, *args])
+        finally:
+            os._exit(121)
+    os.close(ready[1])
+    if os.read(ready[0], 1):
+        for name in ("uid_map", "gid_map"):
+            with open("/proc/%d/%s" % (pid, name), "w") as f:
+                f.write("".join("%d %d %d\n" % r for r in ids))
+    os.write(go[1], b"x")
+    status = reap(pid)
+    for fd in (ready[0], *go):
+        os.close(fd)
+    return os.waitstatus_to_exitcode(status)
+
+
+@as_root
+def test_ids_of_podmans_keep_id():
+    """--userns=keep-id: the caller has the same number inside, 5000 here; all others are some of the caller's subordinate ones."""
+    user, sub = 65534, 200000
+    b = mapped("id -u; stat -c %u /data/mine /etc/passwd; echo by the caller > /data/mine; touch /data/no",
+               uids=[(0, 1, 5000), (5000, 0, 1), (5001, 5001, 60000)])
+    give(b, sub, sub)
+    mine, root, out = b.rootfs + "/data/mine", b.dir + "/root", b.dir + "/told"
+    open(mine, "w").close()
+    os.mkdir(root)
+    for path in (b.dir, mine, root):
+        os.chown(path, user, user)
+    b.process["user"] = {"uid": 5000, "gid": 5000}
+    b.write()
+    status = run_in_namespace(user, [(0, user, 1), (1, sub, 65536)], out, "--root", root, "--platform", at.platform, "run", "--bundle",
+                              b.dir, b.id)
+    told = open(out).read()
+    if status == 120:
+        return  # no user namespaces here
+    expect(told.startswith("5000\n5000\n0\n") and "Permission denied" in told and status == 1, (status, told))
+    expect(open(mine).read() == "by the caller\n" and os.stat(mine).st_uid == user, "the caller's own file")
+    expect(not os.path.exists(b.rootfs + "/data/no") and os.listdir(root) == [], "another's directory")

@@ -112,6 +112,14 @@ def test_pod_mounts_of_its_own():
         expect("/mnt" not in picket("exec", pod.sandbox.id, "cat", "/proc/mounts").stdout, "not the sandbox's")
 
 
+def test_pod_root_in_memory():
+    with Pod() as pod:
+        b = pod.member("echo x > /data/new; ls /data")
+        b.config["annotations"]["dev.picket.overlay"] = "memory"
+        b.create().start().end()
+        expect(b.output() == "new\n" and os.listdir(b.rootfs + "/data") == [], "its own alone")
+
+
 def test_pod_read_only_root():
     with Pod() as pod:
         b = pod.member("touch /x; echo $?")
@@ -307,6 +315,89 @@ def test_pod_limits_from_annotations():
         b.end()
         out = b.output()
         expect("65536 kB" in out and out.split("\n")[1] == "1" and "too much" not in out, out)
+
+
+EATER = "awk 'BEGIN { while (1) a[i++] = \"0123456789012345678901234567890123456789012345678901234567890123456789\" i }'"
+
+
+def test_pod_memory_of_one():
+    """A container past its own limit ends, by the cause memory, and its neighbour with as much does not."""
+    with Pod() as pod:
+        b, other = pod.member("echo up; exec " + EATER), pod.run("echo up; " + ROUND)
+        b.config["linux"]["resources"] = {"memory": {"limit": 24 << 20}}
+        b.create().start()
+        expect(os.WTERMSIG(b.end()) == signal.SIGKILL, "ended")
+        done = json.loads(picket("wait", "--json", b.id).stdout)
+        expect(done["cause"] == "memory" and done["memory_kills"] == 1 and done["memory_peak"] > 24 << 20, done)
+        expect(os.path.exists(b.dir + "/oom") and not os.path.exists(pod.sandbox.dir + "/oom"), "for conmon, in its bundle")
+        lines = picket("events", "--stats", b.id, status=None)
+        expect("container not running" in lines.stderr, lines)
+        expect(other.status() == "running" and pod.sandbox.status() == "running", "the others go on")
+
+
+def test_pod_memory_of_one_inside():
+    with Pod() as pod:
+        b, other = (pod.member("head -1 /proc/meminfo; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max; "
+                               "dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null || echo no") for _ in range(2))
+        for c in (b, other):
+            c.mount("/sys/fs/cgroup", "cgroup2")
+        b.config["linux"]["resources"] = {"memory": {"limit": 32 << 20}, "pids": {"limit": 9}}
+        for c in (b, other):
+            c.create().start().end()
+        expect("32768 kB" in b.output() and b.output().split()[-3:] == [str(32 << 20), "9", "no"], b.output())
+        expect("32768 kB" not in other.output() and other.output().split()[-2:] == ["max", "max"], other.output())
+
+
+def test_pod_processes_in_its_cgroup():
+    with Pod() as pod:
+        for text, count in (("sleep 100 & sleep 100 & ", 3), ("", 1)):
+            b = pod.member(text + "echo up; " + ROUND)
+            b.mount("/sys/fs/cgroup", "cgroup2")
+            b.create().start().output("up")
+            # and cat itself, which reads
+            told = picket("exec", b.id, "sh", "-c", "cat /sys/fs/cgroup/pids.current; exec wc -l < /sys/fs/cgroup/cgroup.procs").stdout.split()
+            expect(count + 2 <= int(told[0]) <= count + 3 and count + 1 <= int(told[1]) <= count + 2, (count, told))
+
+
+def test_pod_pids_of_one():
+    with Pod() as pod:
+        text = "echo up; i=0; while [ $i -lt 12 ]; do sleep 100 & i=$((i+1)); done; echo all; " + ROUND
+        b, other = pod.member(text), pod.member(text)
+        b.config["linux"]["resources"] = {"pids": {"limit": 5}}
+        for c in (b, other):
+            c.create().start()
+        other.output("all")
+        expect(os.WEXITSTATUS(b.end()) == 2 and "all" not in b.output(), "fork is refused")
+        expect("can't fork" in open(b.out + ".err").read(), open(b.out + ".err").read())
+        expect(other.status() == "running", "its neighbour's are its own")
+
+
+def test_pod_update_of_one():
+    with Pod() as pod:
+        b = pod.member("echo up; read x < /go; exec " + EATER)
+        os.mkfifo(b.rootfs + "/go")
+        b.create().start().output("up")
+        other = pod.run("echo up; " + ROUND)
+        other.output("up")
+        picket("update", "--memory", str(20 << 20), b.id)
+        picket("exec", b.id, "sh", "-c", "echo > /go")
+        expect(os.WTERMSIG(b.end()) == signal.SIGKILL, "ended")
+        expect(json.loads(picket("wait", "--json", b.id).stdout)["cause"] == "memory", "cause")
+        expect(other.status() == "running", "its neighbour goes on")
+        expect(picket("exec", other.id, "head", "-1", "/proc/meminfo").stdout.split()[1] != str(20 << 10), "which has no limit")
+
+
+def test_pod_limits_that_are_the_pods():
+    with Pod() as pod:
+        b = pod.member("true")
+        b.config["linux"]["resources"] = {"cpu": {"quota": 50000, "period": 100000}}
+        b.config["annotations"]["dev.picket.timeout"] = "5"
+        b.write()
+        log = b.dir + "/log.json"
+        picket("run", "--bundle", b.dir, b.id, log=log)
+        text = open(log).read()
+        expect("linux.resources.cpu.quota" in text and "dev.picket.*" in text, text)
+        pod.members.remove(b)
 
 
 def test_pod_hooks():

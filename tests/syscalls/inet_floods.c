@@ -2,10 +2,12 @@
 // covers: socket, connect, setsockopt, sendto
 // Sockets by the thousand, connections that nobody accepts, queues that nobody reads, buffers of 2 GiB: each
 // ends in an errno, and what comes after works (man 7 socket, tcp, netlink).
+#include "fresh_net.h"
 #include "inet_pair.h"
 #include "rtnl.h"
 
 #include <limits.h>
+#include <netinet/ip.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -29,6 +31,19 @@ static void all_is_well(void) {
         close(s[0]);
         close(s[1]);
     }
+}
+
+// The checksum of a TCP header without data.
+static uint16_t sum_of(const struct iphdr *ip, const struct tcphdr *tcp) {
+    uint16_t words[sizeof(*tcp) / 2];
+    uint32_t sum = htons(IPPROTO_TCP) + htons(sizeof(*tcp));
+    memcpy(words, tcp, sizeof(words));
+    for (size_t i = 0; i < sizeof(*tcp) / 2; i++)
+        sum += words[i];
+    sum += (ip->saddr & 0xffff) + (ip->saddr >> 16) + (ip->daddr & 0xffff) + (ip->daddr >> 16);
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
 }
 
 TEST(sockets) {
@@ -132,6 +147,44 @@ TEST(nobody_reads) {
         }
         EXPECT_GE(lost, MEMBERS);
         ASSERT_EQ(rtnl_up("lo"), 0);
+        all_is_well();
+    }
+}
+
+// SYNs of senders that do not exist: a listener remembers no more of them than it has room for, and who means
+// it connects.
+TEST(half_open) {
+    IN_CHILD {
+        fresh_net();
+        int server = bound_socket(AF_INET, SOCK_STREAM), port = port_of(server);
+        ASSERT_OK(listen(server, 64));
+        int raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+        if (raw < 0)
+            SKIP("no raw sockets here");
+        union inet_addr to = loopback(AF_INET, 0);
+        for (uint32_t i = 0; i < 20000; i++) {
+            struct {
+                struct iphdr ip;
+                struct tcphdr tcp;
+            } p = {
+                .ip = {
+                    .version = 4, .ihl = 5, .tot_len = htons(sizeof(p)), .ttl = 64, .protocol = IPPROTO_TCP}};
+            p.ip.saddr = htonl(0x0a000000u + i * 77);
+            p.ip.daddr = to.in.sin_addr.s_addr;
+            p.tcp.source = htons((uint16_t)(1024 + i % 60000));
+            p.tcp.dest = htons((uint16_t)port);
+            p.tcp.seq = htonl(i * 12345);
+            p.tcp.doff = 5;
+            p.tcp.syn = 1;
+            p.tcp.window = htons(1000);
+            p.tcp.check = sum_of(&p.ip, &p.tcp);
+            if (sendto(raw, &p, sizeof(p), MSG_DONTWAIT, &to.any, sizeof(to.in)) < 0)
+                EXPECT_TRUE(errno == ENOBUFS || errno == EAGAIN);
+        }
+        int c = connected(AF_INET, port), s = ASSERT_OK(accept(server, NULL, NULL));
+        char byte;
+        EXPECT_EQ(send(c, "x", 1, 0), 1);
+        EXPECT_EQ(recv(s, &byte, 1, 0), 1);
         all_is_well();
     }
 }

@@ -86,3 +86,29 @@ TEST(without_an_end)
     EXPECT_EQ(recv(pair[1], &c, 1, 0), 0);
     close(pair[1]);
 }
+
+// A listener's readers were told of it, so it is there to be accepted, with its peer's name and its bytes'
+// end.
+TEST(before_it_is_accepted) {
+    struct sockaddr_in a = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}}, from = {0};
+    struct linger now = {1, 0};
+    socklen_t n = sizeof(a);
+    char c;
+    int l = ASSERT_OK(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    ASSERT_OK(bind(l, (void *)&a, sizeof(a)));
+    ASSERT_OK(listen(l, 4));
+    ASSERT_OK(getsockname(l, (void *)&a, &n));
+    for (int i = 0; i < 2; i++) {
+        pair[0] = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
+        ASSERT_OK(connect(pair[0], (void *)&a, sizeof(a)));
+        ASSERT_OK(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+        close(pair[0]);
+    }
+    pair[1] = ASSERT_OK(accept(l, (void *)&from, &n));
+    EXPECT_EQ(from.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    wait_for(POLLERR);
+    EXPECT_ERRNO(recv(pair[1], &c, 1, 0), ECONNRESET);
+    EXPECT_ERRNO(getpeername(pair[1], (void *)&from, &n), ENOTCONN);
+    close(pair[1]);
+    close(l);  // with the other in its queue
+}

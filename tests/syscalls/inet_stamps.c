@@ -4,6 +4,7 @@
 // Documentation/networking/timestamping.rst).
 #include "inet_pair.h"
 
+#include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
 #include <time.h>
 
@@ -111,4 +112,47 @@ TEST(stamping_values) {
     EXPECT_EQ(got[0], SOF_TIMESTAMPING_OPT_ID);
     EXPECT_EQ(got[1], 0);
     close(s), close(u);
+}
+
+// When a datagram was sent is told on the error queue, by number where that is asked for.
+static void expect_sent(int fd, int family, int what, unsigned number) {
+    struct msghdr h = header(sizeof(bytes));
+    struct sock_extended_err ee = {.ee_errno = 0};
+    struct timespec ts[3] = {{0, 0}};
+    EXPECT_EQ(poll_for(fd, POLLERR) & POLLERR, POLLERR);
+    EXPECT_EQ(recvmsg(fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT), 0);
+    void *p = find(&h, SOL_SOCKET, SO_TIMESTAMPING);
+    void *e = family == AF_INET ? find(&h, SOL_IP, IP_RECVERR) : find(&h, SOL_IPV6, IPV6_RECVERR);
+    ASSERT_TRUE(p && e);
+    memcpy(ts, p, sizeof(ts));
+    memcpy(&ee, e, sizeof(ee));
+    EXPECT_TRUE(is_now(ts[0].tv_sec));
+    EXPECT_EQ(ee.ee_errno, ENOMSG);
+    EXPECT_EQ(ee.ee_origin, SO_EE_ORIGIN_TIMESTAMPING);
+    EXPECT_EQ(ee.ee_info, what);
+    EXPECT_EQ(ee.ee_data, number);
+}
+TEST(stamping_sent) {
+    const int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+    BOTH_FAMILIES(family) {
+        int s[2];
+        udp_pair(family, s);
+        EXPECT_OK(set_int(s[0], SOL_SOCKET, SO_TIMESTAMPING, flags | SOF_TIMESTAMPING_OPT_ID));
+        EXPECT_EQ(poll_now(s[0]) & POLLERR, 0);
+        for (unsigned i = 0; i < 3; i++) {
+            EXPECT_EQ(write(s[0], "abc", 3), 3);
+            expect_sent(s[0], family, 0, i);
+        }
+        EXPECT_ERRNO(recv(s[0], bytes, sizeof(bytes), MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
+        EXPECT_EQ(poll_now(s[0]) & POLLERR, 0);
+        EXPECT_OK(set_int(s[0], SOL_SOCKET, SO_TIMESTAMPING, 0));
+        EXPECT_EQ(write(s[0], "abc", 3), 3);
+        EXPECT_ERRNO(recv(s[0], bytes, sizeof(bytes), MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
+        EXPECT_OK(set_int(s[0], SOL_SOCKET, SO_TIMESTAMPING,  // numbers begin again
+                          flags | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_TX_SCHED));
+        EXPECT_EQ(write(s[0], "abc", 3), 3);
+        expect_sent(s[0], family, 1, 0);
+        expect_sent(s[0], family, 0, 0);
+        close(s[0]), close(s[1]);
+    }
 }

@@ -201,3 +201,56 @@ TEST(children_of_a_thread)
     EXPECT_EQ(wait_exit(pid), 3);
     EXPECT_EQ(show(getpid(), name), 0);
 }
+
+static pid_t sleeper(ino_t *ino) {
+    struct stat st = {0};
+    pid_t child = fork_child();
+    if (child == 0)
+        for (;;)
+            pause();
+    snprintf(path, sizeof(path), "/proc/%d", child);
+    EXPECT_OK(stat(path, &st));
+    *ino = st.st_ino;
+    return child;
+}
+
+static void end(pid_t child) {
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+// Two processes are two directories, though they have one number.
+TEST(a_number_used_again) {
+    for (int tries = 0; tries < 50; tries++) {
+        ino_t first, second;
+        pid_t was = sleeper(&first), now;
+        end(was);
+        int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
+        bool set = fd >= 0 && dprintf(fd, "%d", was - 1) > 0;
+        if (fd >= 0)
+            close(fd);
+        if (!set)
+            SKIP("cannot choose the next number");
+        now = sleeper(&second);
+        end(now);
+        if (now == was) {
+            EXPECT_TRUE(first != second);
+            return;
+        }
+    }
+    SKIP("others took the number each time");
+}
+
+TEST(listed_numbers_are_those_of_the_objects) {
+    struct stat st;
+    DIR *dir = opendir("/proc");
+    ASSERT_TRUE(dir != NULL);
+    for (struct dirent *e; (e = readdir(dir));) {
+        snprintf(path, sizeof(path), "%d", getpid());
+        if (strcmp(e->d_name, path) == 0) {
+            EXPECT_OK(fstatat(dirfd(dir), path, &st, 0));
+            EXPECT_EQ(st.st_ino, e->d_ino);
+        }
+    }
+    closedir(dir);
+}

@@ -111,6 +111,28 @@ TEST(files) {
         munmap(at[i], 4096);
 }
 
+// The last map may pass the limit by one; then no area is made two, by whatever call (LTP's munmap04).
+TEST(maps_at_the_limit) {
+    NEED_INSIDE;
+    EXPECT_EQ(set("vm/max_map_count", "200"), 0);
+    char *at[256];
+    int n = 0;
+    for (bool full = false; n < 256 && !full; n++) {
+        at[n] = mmap(NULL, 3 * 4096, n % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        full = at[n] == MAP_FAILED;
+    }
+    ASSERT_TRUE(n > 8 && n < 256);
+    EXPECT_ERRNO(munmap(at[2] + 4096, 4096), ENOMEM);
+    EXPECT_ERRNO(mprotect(at[2] + 4096, 4096, PROT_READ), ENOMEM);
+    EXPECT_ERRNO(mlock(at[3] + 4096, 4096), ENOMEM);
+    EXPECT_EQ((long)mmap(at[2] + 4096, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), -1);
+    EXPECT_OK(mprotect(at[4], 3 * 4096, PROT_NONE));  // a whole one stays one
+    EXPECT_OK(munmap(at[5], 3 * 4096));
+    EXPECT_OK(munmap(at[6] + 2 * 4096, 4096));  // an end is cut off, nothing becomes two
+    EXPECT_EQ(set("vm/max_map_count", "65400"), 0);
+    EXPECT_OK(munmap(at[2] + 4096, 4096));
+}
+
 // In a directory that all may write to, somebody else's link is not followed.
 TEST(symlinks) {
     NEED_INSIDE;

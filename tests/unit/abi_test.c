@@ -154,7 +154,7 @@ static void rows(void **state) {
     assert_string_equal(sysdesc(LINUX_NR_openat)->name, "openat");
     assert_int_equal(sysdesc(LINUX_NR_mmap)->context, SYSCALL_REGS);
     assert_int_equal(sysdesc(LINUX_NR_read)->context, SYSCALL_VALUE);
-    assert_int_equal(sysdesc(LINUX_NR_quotactl)->err, LINUX_ENOSYS);
+    assert_int_equal(sysdesc(LINUX_NR_tuxcall)->err, LINUX_ENOSYS);
 }
 
 static void sets(void **state) {

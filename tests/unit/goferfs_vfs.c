@@ -379,6 +379,37 @@ static void test_two_names(void **state) {
     assert_int_equal(a.nlink, 1);
 }
 
+// A file that lost the name by which it was met, and lives on by another: still one inode, so who has it open
+// sees at once what is done by that name.
+static void test_another_name(void **state) {
+    struct mounted *t = *state;
+    struct file *f;
+    struct vfs_attr a;
+    struct path p;
+    assert_int_equal(open_file(t, "/dir/file", LINUX_O_RDWR, &f), 0);
+    for (int round = 0; round < 2; round++) {
+        const char *from = round ? "/dir/again" : "/dir/file", *to = round ? "/dir/file" : "/dir/again";
+        assert_int_equal(vfs_link(&t->ctx, NULL, from, NULL, to, 0), 0);
+        assert_int_equal(vfs_unlink(&t->ctx, NULL, from), 0);
+        usleep(120000);
+        assert_int_equal(vfs_walk(&t->ctx, NULL, to, 0, &p), 0);
+        assert_ptr_equal(p.dentry->inode, f->inode);
+        assert_int_equal(vfs_truncate(&t->ctx, &p, 3 - (uint64_t)round), 0);
+        path_put(&p);
+        assert_int_equal(vfs_getattr(&f->path, &a), 0);
+        assert_int_equal(a.size, 3 - round);
+        assert_int_equal(a.nlink, 1);
+    }
+    assert_int_equal(vfs_link(&t->ctx, NULL, "/dir/file", NULL, "/dir/again", 0), 0);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/dir/file"), 0);
+    assert_int_equal(vfs_rename(&t->ctx, NULL, "/dir/again", NULL, "/dir/file", 0), 0);
+    usleep(120000);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/dir/file", 0, &p), 0);
+    assert_ptr_equal(p.dentry->inode, f->inode);
+    path_put(&p);
+    file_put(f);
+}
+
 // Each allocation fails once: an error, no crash; teardown finds no leak.
 static void test_no_memory(void **state) {
     struct mounted *t = *state;
@@ -424,6 +455,7 @@ int main(void) {
         RW(test_write),
         RW(test_names),
         RW(test_two_names),
+        RW(test_another_name),
         RW(test_deleted_while_open),
         RW(test_host_changes),
         RW(test_no_memory),
