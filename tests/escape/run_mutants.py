@@ -127,6 +127,8 @@ MUTANTS = [
         "platform/seccomp/fastcall/ring.c", "from > have || len > have - from)", "len > STUB_RING_STR)")]),
     ("text that is being changed is no place to wait", "seccomp", "syscalls:^threads_new_sites$", [(
         "platform/seccomp/dispatch.c", "if (signo == SIGSEGV && fetch && sc_patch_hid(t, a[1]))", "if (fetch && !t)")]),
+    ("a child is born on its parent's cores", "seccomp", "unit:platform_ring/test_aside", [(
+        "platform/seccomp/checkin.c", "sc_aside_born(t);", "")]),
     ("a ring is not wiped", "seccomp", "unit:platform_ring/test_ring_is_wiped", [(
         "platform/seccomp/fastcall/ring.c", "memset(sc_ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------

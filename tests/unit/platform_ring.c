@@ -249,6 +249,13 @@ static void test_ring_data(void **state) {
     assert_true(post(&l, SYS_write));
     assert_int_equal(l.err, 0);
     ring_down(&l, &g);
+    ring_up(&l, &g, state);  // the same of its fourth
+    l.meanwhile = forged_data;
+    l.ring->args[1] = AT + STUB_PAGE;
+    l.ring->args[3] = AT;
+    assert_true(post(&l, SYS_epoll_ctl));
+    assert_int_equal(l.err, 0);
+    ring_down(&l, &g);
 }
 
 // A thread that comes for what it waits for in the ring, and meets text that is being changed, tries again:
