@@ -167,9 +167,10 @@ static int64_t range_check(struct copy *c) {
     if (err < 0)
         return err;
     uint64_t from = place(c->in, c->in_off), to = place(c->out, c->out_off);
-    if (to + c->left > INT64_MAX)
+    if (to >= INT64_MAX)
         return -LINUX_EFBIG;
     uint64_t rest = from < attr.size ? attr.size - from : 0;
+    rest = rest < INT64_MAX - to ? rest : INT64_MAX - to;
     c->left = c->left < rest ? c->left : rest;
     return same_file(c->in, c->out) && from < to + c->left && to < from + c->left ? -LINUX_EINVAL : 0;
 }

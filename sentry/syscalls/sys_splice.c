@@ -137,6 +137,16 @@ static int64_t check(const struct splice *s) {
     return !to && (atomic_load(&s->out->flags) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
 }
 
+// A range of a file that ends behind the largest offset is refused before anything else is known of it.
+static bool past_end(const struct splice *s, struct file *f, uint64_t off) {
+    uint64_t at = 0;  // of a stream
+    if (file_is_pipe(f))
+        return false;
+    if (f->mode & FMODE_SEEK)
+        at = off == AT_POS ? (uint64_t)vfs_pos(f) : off;
+    return s->len > INT64_MAX - at;
+}
+
 int64_t sys_splice(struct task *t, const struct sysargs *a) {
     if (!arg_size(a, 4))
         return 0;
@@ -154,7 +164,7 @@ int64_t sys_splice(struct task *t, const struct sysargs *a) {
     r = check(&s);
     if (r < 0)
         return r;
-    if (s.len > INT64_MAX && !(file_is_pipe(in) && file_is_pipe(out)))
+    if (past_end(&s, in, s.in_off) || past_end(&s, out, s.out_off))
         return -LINUX_EINVAL;
     r = run(t, &s);
     if (r > 0 &&

@@ -62,3 +62,16 @@ TEST(long_one)
     }
     EXPECT_EQ(lseek(in, 0, SEEK_CUR), SIZE);
 }
+
+// To just before the largest offset: as much as fits, or EFBIG where files cannot become so large.
+TEST(near_the_largest_offset)
+{
+    in_tmpdir();
+    put_file("f", "0123456789");
+    int fd = ASSERT_OK(open("f", O_RDWR));
+    off_t from = 0, to = INT64_MAX - 3;
+    ssize_t n = copy_file_range(fd, &from, fd, &to, 10, 0);
+    EXPECT_TRUE(n == 3 || (n < 0 && errno == EFBIG));
+    from = 0, to = INT64_MAX;
+    EXPECT_ERRNO(copy_file_range(fd, &from, fd, &to, 10, 0), EFBIG);
+}

@@ -172,3 +172,24 @@ TEST(more_errors)
     close(in);
     close(fds[1]);
 }
+
+// A range that ends behind the largest offset, whether there is anything in the pipe or in the file.
+TEST(past_the_largest_offset)
+{
+    in_tmpdir();
+    put_file("a", "0123456789");
+    int fd = ASSERT_OK(open("a", O_RDWR)), fds[2];
+    ASSERT_OK(pipe(fds));
+    off64_t at = INT64_MAX - 3;
+    EXPECT_ERRNO(splice(fds[0], NULL, fd, &at, 10, SPLICE_F_NONBLOCK), EINVAL);
+    EXPECT_ERRNO(splice(fd, &at, fds[1], NULL, 10, SPLICE_F_NONBLOCK), EINVAL);
+    EXPECT_EQ(splice(fd, &at, fds[1], NULL, 3, SPLICE_F_NONBLOCK), 0);
+    EXPECT_ERRNO(splice(fds[0], NULL, fd, &at, 3, SPLICE_F_NONBLOCK), EAGAIN);
+    at = 5;
+    EXPECT_ERRNO(splice(fds[0], NULL, fd, &at, SIZE_MAX - 2, SPLICE_F_NONBLOCK), EINVAL);
+    EXPECT_ERRNO(splice(fd, NULL, fds[1], NULL, (size_t)INT64_MAX + 1, SPLICE_F_NONBLOCK), EINVAL);
+    EXPECT_EQ(at, 5);
+    close(fd);
+    close(fds[0]);
+    close(fds[1]);
+}
