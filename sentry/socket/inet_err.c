@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The error queue of inet sockets, ip(7) "IP_RECVERR", and who fills it besides the stack: a send with
 // MSG_ZEROCOPY, which copies and says so at once.
-// LIMIT: a TCP connection queues no ICMP errors, and no time stamps of SO_TIMESTAMPING; those of datagrams come without the
-// packet's bytes, and are of the moment when it was handed to its link.
+// LIMIT: a TCP connection queues no ICMP errors, and no time stamps of SO_TIMESTAMPING; those of datagrams
+// come without the packet's bytes, and are of the moment when it was handed to its link.
 #include "abi/inet.h"
 #include "abi/socket.h"
 #include "base/clock.h"

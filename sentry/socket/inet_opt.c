@@ -129,8 +129,11 @@ static int number(const struct row *r, const void *buf, uint32_t len, int *v) {
         memcpy(v, buf, sizeof *v);
         return 0;
     }
-    if (len == 0 ? r->only & NONEMPTY || (r->level != LINUX_SOL_IP && !(r->only & EMPTY))
-                 : r->level != LINUX_SOL_IP)
+    if (r->only & EMPTY) {  // what is too short is a 0
+        *v = 0;
+        return 0;
+    }
+    if (r->level != LINUX_SOL_IP || (len == 0 && r->only & NONEMPTY))
         return -LINUX_EINVAL;
     *v = len ? *(const unsigned char *)buf : 0;  // nothing is a 0, as Linux has it
     return 0;
@@ -155,11 +158,13 @@ int inet_setopt(struct socket *s, struct task *t, int level, int name, const voi
     int v = 0;
     if (!r)
         return inet_setopt_more(i, t, level, name, buf, len);
+    if (level == LINUX_SOL_IPV6 && r->only & NO_STREAM && inet_is_stream(s))
+        return -LINUX_ENOPROTOOPT;
     int err = number(r, buf, len, &v);
     if (err == 0 && r->only & SET_RAW && s->type != LINUX_SOCK_RAW)
         err = -LINUX_ENOPROTOOPT;
     if (err == 0 && (r->only & NO_STREAM) && inet_is_stream(s))
-        err = level == LINUX_SOL_IP ? -LINUX_EINVAL : -LINUX_ENOPROTOOPT;
+        err = -LINUX_EINVAL;
     if (err == 0)
         err = checked(r, &v);
     if (err < 0)

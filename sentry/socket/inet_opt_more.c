@@ -175,9 +175,23 @@ static int set_v6only(struct inet_sock *i, int v) {
     return ns_set_option(i->ns, NS_OPT_V6ONLY, v != 0);
 }
 
+// IPV6_ADDRFORM, ipv6(7). LIMIT: no socket becomes one of IPv4; who asks for that is told that it has no such
+// peer.
+static int addrform(struct inet_sock *i, const void *buf, uint32_t len) {
+    struct ns_addr peer;
+    int v = 0, err = inet_as_int(buf, len, &v);
+    if (err < 0 || v != LINUX_AF_INET)
+        return -LINUX_EINVAL;
+    if (!inet_is_stream(&i->s) && !inet_is_udp(&i->s))
+        return -LINUX_ENOPROTOOPT;
+    return ns_peer(i->ns, &peer) < 0 ? -LINUX_ENOTCONN : -LINUX_EADDRNOTAVAIL;
+}
+
 static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len) {
     int v = 0, err;
     switch (name) {
+    case LINUX_IPV6_ADDRFORM:
+        return addrform(i, buf, len);
     case LINUX_IPV6_PKTINFO:
         return inet_set_sticky(i, buf, len);
     case LINUX_IPV6_UNICAST_IF:
@@ -294,6 +308,11 @@ static int get_int(struct inet_sock *i, int level, int name, int *v) {
     if (level != LINUX_SOL_IPV6 || i->s.family != LINUX_AF_INET6)
         return -LINUX_ENOPROTOOPT;
     switch (name) {
+    case LINUX_IPV6_ADDRFORM: {
+        struct ns_addr peer;
+        *v = LINUX_AF_INET6;
+        return i->s.type == LINUX_SOCK_RAW ? -LINUX_ENOPROTOOPT : ns_peer(i->ns, &peer);
+    }
     case LINUX_IPV6_V6ONLY:
         return ns_get_option(i->ns, NS_OPT_V6ONLY, v);
     case LINUX_IPV6_MTU_DISCOVER:

@@ -23,7 +23,16 @@
 #define RCVLOWAT_MAX 3145728   // half of tcp_rmem's largest
 #define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
 
-enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_NATURAL, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT, OPT_HOST_ADMIN };
+enum opt_kind {
+    OPT_NONE,
+    OPT_BOOL,
+    OPT_INT,
+    OPT_NATURAL,
+    OPT_BUF,
+    OPT_BUF_FORCE,
+    OPT_ADMIN_INT,
+    OPT_HOST_ADMIN
+};
 
 static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_DEBUG] = OPT_HOST_ADMIN,
@@ -376,7 +385,9 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int err = set_option(f, t, name, buf, len);
-    return err == 0 && s->ops->sol_set ? s->ops->sol_set(s, is_stamping(name) ? LINUX_SO_TIMESTAMPING : name) : err;
+    if (err < 0 || !s->ops->sol_set)
+        return err;
+    return s->ops->sol_set(s, is_stamping(name) ? LINUX_SO_TIMESTAMPING : name);
 }
 
 // A value that is cut to what the caller has room for.

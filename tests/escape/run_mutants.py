@@ -470,8 +470,8 @@ MUTANTS = [
     ("a connection takes what comes from far", "seccomp", "syscalls:^inet_tuning$", [(
         "netstack/tcp/tcp_in.c", "if (p->ttl >= s->opt", "if (true || p->ttl >= s->opt")]),
     ("an option of a socket asks for a capability of any namespace", "seccomp", "syscalls:^inet_device$", [(
-        "sentry/socket/options.c", "if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))\n            return refuse_admin(name, v);",
-        "if (false)\n            return refuse_admin(name, v);")]),
+        "sentry/socket/options.c", "case OPT_ADMIN_INT:\n        if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))",
+        "case OPT_ADMIN_INT:\n        if (false)")]),
     ("links are changed by whoever asks", "seccomp", "syscalls:^net_namespace$", [(
         "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
     ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(

@@ -271,7 +271,8 @@ static void test_dev(void **state) {
     struct vfs *v = vfs_create();
     assert_int_equal(devfs_create(v, &sb), 0);
     fx_begin_on(&x, v, sb);
-    fx_expect_list(&x, "/", "console fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ");
+    fx_expect_list(&x, "/",
+                   "console fd full fuse null ptmx pts random shm stderr stdin stdout tty urandom zero ");
     struct file *f = fx_open(&x, "/null", LINUX_O_RDWR, 0);
     assert_int_equal(fx_write(&x, f, "abc", 3), 3);
     assert_int_equal(fx_read(f, buf, 3), 0);

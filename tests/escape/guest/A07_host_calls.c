@@ -219,7 +219,8 @@ static void host_files(void) {
     fd = open(path, O_RDWR | O_NONBLOCK);
     if (fd >= 0 && write(fd, "x", 1) == 1)
         close(fd);
-    const char *const nodes[] = {"/dev/mem",     "/dev/kvm",       "/dev/fuse",  "/dev/kmsg",
+    // /dev/fuse is the sandbox's own.
+    const char *const nodes[] = {"/dev/mem",     "/dev/kvm",       "/dev/cuse",  "/dev/kmsg",
                                  "/dev/net/tun", "/dev/vhost-net", "/dev/vsock", "/dev/loop-control",
                                  "/dev/port",    "/dev/sda",       "/dev/vda",   "/dev/rtc0"};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
