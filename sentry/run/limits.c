@@ -224,10 +224,12 @@ static void count_all(struct limits *l, const struct report_memory *m, struct al
 }
 
 // Where what is shared counts more than once, what a single process has says whether that is enough.
+static bool is_sure(const struct found *f, bool exact) { return exact || !is_over(f) || f->least > f->max; }
+
 // True: somebody was ended.
 static bool end_worst(struct found *f, bool exact, uint64_t killed_at) {
     bool waits = mono_ns() - killed_at < DYING_NS;
-    if (!is_over(f) || (!exact && f->least <= f->max) || !f->worst || (f->dying && waits))
+    if (!is_over(f) || !is_sure(f, exact) || !f->worst || (f->dying && waits))
         return false;
     log_info("memory: %llu bytes of %llu: process %d ends", (unsigned long long)f->used,
              (unsigned long long)f->max, f->worst->pid);
@@ -239,7 +241,7 @@ static bool end_worst(struct found *f, bool exact, uint64_t killed_at) {
 // True: somebody was ended.
 static bool end_worst_of_part(struct limit_part *p, struct found *f, bool exact) {
     p->used = f->used;
-    if (f->used > atomic_load(&p->peak))
+    if (is_sure(f, exact) && f->used > atomic_load(&p->peak))
         atomic_store(&p->peak, f->used);
     if (!end_worst(f, exact, p->killed_at))
         return false;
