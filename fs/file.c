@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute
 // offsets. Cost: no host call of our own but what the object makes.
+#include "abi/fuse.h"
 #include "abi/caps.h"
 #include "abi/fileattr.h"
 #include "abi/misc.h"
@@ -124,7 +125,9 @@ static int64_t modified(struct file *f, const struct uio *u, int64_t n) {
     struct vfs_use *use = f->inode->sb->vfs->use;
     if (use && inode_is_reg(f->inode) && f->inode->sb != f->inode->sb->vfs->nameless[NAMELESS_ANON]->sb)
         atomic_fetch_add_explicit(&use->written, (uint64_t)n, memory_order_relaxed);
-    if (!vfs_writes_through(f, u->flags) || !f->ops->fsync)
+    // A daemon of FUSE is asked for that within the write, before the offset moves (fs/fuse/file.c).
+    bool within = f->inode->sb->magic == LINUX_FUSE_SUPER_MAGIC;
+    if (!vfs_writes_through(f, u->flags) || !f->ops->fsync || within)
         return n;
     bool all = (u->flags & LINUX_RWF_SYNC) || (atomic_load(&f->flags) & LINUX___O_SYNC);
     int err = f->ops->fsync(f, !all);

@@ -4,6 +4,7 @@
 // after another's, as under the inode's lock of Linux.
 
 #include "abi/fcntl.h"
+#include "abi/uio.h"
 #include "fs/fuse/fuse.h"
 #include <string.h>
 
@@ -239,24 +240,6 @@ static int64_t write_pieces(struct file *f, struct uio *u, uint64_t off) {
     }
     return (int64_t)done;
 }
-static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
-    int err = fuse_claim_writer(f->inode);
-    if (err)
-        return err;
-    int64_t n = write_pieces(f, u, off);
-    if (n <= 0)
-        return n;
-    {
-        LOCKED(&f->inode->lock);
-        if (f->inode->attr.size < off + (uint64_t)n)
-            f->inode->attr.size = off + (uint64_t)n;
-    }
-    fuse_stale(f->inode);
-    fuse_map_forget(f->inode);
-    return n;
-}
-
-// ---- The rest ---------------------------------------------------------------------------------------------
 static int simple(struct fuse_open *o, unsigned op, const void *in, size_t n) {
     struct fuse_req *r;
     return fuse_ask(o->conn, &(struct fuse_question){.opcode = op, .nodeid = o->nodeid, .args = {{in, n}}},
@@ -269,6 +252,35 @@ static int file_fsync(struct file *f, bool data_only) {
     int err = simple(o, LINUX_FUSE_FSYNC, &in, sizeof in);
     return err == -LINUX_ENOSYS ? 0 : err;
 }
+// O_SYNC, O_DSYNC and their kin.
+static int sync_write(struct file *f, int rwf) {
+    bool all = (rwf & LINUX_RWF_SYNC) || (atomic_load(&f->flags) & LINUX___O_SYNC);
+    return file_fsync(f, !all);
+}
+static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
+    int err = fuse_claim_writer(f->inode);
+    if (err)
+        return err;
+    size_t before = u->left;
+    int64_t n = write_pieces(f, u, off);
+    if (n <= 0)
+        return n;
+    err = vfs_writes_through(f, u->flags) ? sync_write(f, u->flags) : 0;
+    if (err) {
+        uio_back(u, before - u->left);
+        return err;
+    }
+    {
+        LOCKED(&f->inode->lock);
+        if (f->inode->attr.size < off + (uint64_t)n)
+            f->inode->attr.size = off + (uint64_t)n;
+    }
+    fuse_stale(f->inode);
+    fuse_map_forget(f->inode);
+    return n;
+}
+
+// ---- The rest ---------------------------------------------------------------------------------------------
 static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) {
     struct fuse_open *o = f->priv;
     const struct linux_fuse_fallocate_in in = {

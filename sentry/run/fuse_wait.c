@@ -30,6 +30,8 @@ static bool arm(struct task *t) {
 static bool would_wait(int64_t r) { return r == SYS_PARK || r == SYS_AGAIN || (r < 0 && r >= FS_WAIT); }
 
 int64_t fuse_wait(struct task *t, int64_t r) {
+    if (r == SYS_GONE)  // and so is t
+        return r;
     struct call *c = &t->call;
     if (__builtin_expect(!c->fuse, 1))
         return r;

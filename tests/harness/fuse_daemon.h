@@ -21,7 +21,7 @@ static struct node {
 } nodes[NODES];
 
 // What a test wants of it.
-enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME };
+enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME, SYNCS };
 static struct shared {
     int way;
     _Atomic int lookups, forgets, releases, flushes, interrupts, opens, getattrs;
@@ -281,7 +281,7 @@ static void handle(void *arg) {
         atomic_fetch_add(&sh->releases, 1);
         break;
     case FUSE_FSYNC:
-        reply(-EIO, NULL, 0);
+        reply(sh->way == SYNCS ? 0 : -EIO, NULL, 0);
         break;
     case FUSE_INTERRUPT:
         do_interrupt(arg);

@@ -202,6 +202,22 @@ TEST(nonsense) {
     unmounted();
 }
 
+// Writes that wait for a disk: the offset moves once.
+TEST(writes_through) {
+    in_tmpdir();
+    mounted(SYNCS, 1);
+    int fd = open("m/f", O_CREAT | O_RDWR | O_SYNC, 0600);
+    ASSERT_OK(fd);
+    EXPECT_EQ(write(fd, "abc", 3), 3);
+    EXPECT_EQ(write(fd, "defg", 4), 4);
+    EXPECT_EQ(lseek(fd, 0, SEEK_CUR), 7);
+    char buf[16];
+    EXPECT_EQ(pread(fd, buf, sizeof buf, 0), 7);
+    EXPECT_MEMEQ(buf, "abcdefg", 7);
+    close(fd);
+    unmounted();
+}
+
 // A name with a slash leads nowhere.
 TEST(bad_names) {
     in_tmpdir();
