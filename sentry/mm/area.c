@@ -80,7 +80,7 @@ static bool is_data(const struct vma *v) {
     return (v->prot & LINUX_PROT_WRITE) && !(v->flags & (LINUX_MAP_SHARED | LINUX_MAP_GROWSDOWN));
 }
 static void account(struct mm *mm, const struct vma *v, bool add) {
-    if (v->flags & VMA_FIXED_KERNEL)
+    if (area_hidden(v))  // the vDSO counts, as on Linux
         return;
     uint64_t n = v->end - v->start, sign = add ? 1 : -UINT64_C(1);
     mm->total += sign * n;
