@@ -189,47 +189,6 @@ def test_missing_program():
     expect_error(do("no-such-program-in-path"), 127, "no-such-program-in-path", "PATH")
 
 
-def test_path():
-    """The first of PATH that has the program, wherever it lies; and what no directory has is looked for without the gofer."""
-    folder = scratch()
-    for name in ("early", "late", "bound"):
-        os.mkdir(folder + "/" + name)
-        write(folder + "/" + name + "/picket-prog", b"#!/bin/sh\necho " + name.encode() + b"\n", 0o644 if name == "early" else 0o755)
-    nowhere = ":".join("%s/none%d" % (folder, i) for i in range(20))
-
-    def run(path, options=(), cwd="/", strace=()):
-        command = [*strace, PICKET, "do", "--platform=" + PLATFORM, *options, "--", "picket-prog"]
-        return subprocess.run(command, env={"PATH": path}, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                              timeout=30 * SCALE)
-    late = folder + "/late"
-    expect(run(nowhere + ":" + late).stdout == "late\n", "behind what is missing")
-    expect(run(folder + "/early:" + late).stdout == "late\n", "behind what cannot be executed")
-    expect(run(nowhere + ":" + folder + "/early").returncode == 126, "what cannot be executed is not 126")
-    expect(run(nowhere + ":").returncode == 127 and run(nowhere + ":", cwd=late).stdout == "late\n", "the working directory")
-    expect(run("%s/unseen:%s" % (folder, late), ["--bind", folder + "/bound:/mnt"]).stdout == "late\n", "beside a bind")
-    expect(run("/mnt:" + late, ["--bind", folder + "/bound:/mnt"]).stdout == "bound\n", "below a bind")
-    strace = shutil.which("strace")
-    if strace:
-        def messages(path):
-            done = run(path, strace=[strace, "-f", "-qq", "-e", "trace=sendmsg", "-e", "signal=none"])
-            return len(re.findall(r"sendmsg\(", done.stderr))
-        short, long = messages(late), messages(nowhere + ":" + late)
-        expect(long <= short + 8, "%d messages to and from the gofer, %d with 20 more directories" % (short, long))
-    shutil.rmtree(folder)
-
-
-def test_start_touches_few_pages():
-    """A static Picket, whose functions lie in the order of a start, and the least of programs: page faults of all processes."""
-    with open(PICKET, "rb") as f:
-        if b"ld-linux" in f.read(4096):  # with a dynamic loader (sanitizers)
-            return
-    faults = []
-    for _ in range(5):
-        child = os.posix_spawn(PICKET, [PICKET, "do", "--platform=" + PLATFORM, "--", "/bin/true"], os.environ)
-        faults.append(os.wait4(child, 0)[2].ru_minflt)
-    expect(min(faults) < 370, "%d page faults (300 are usual)" % min(faults))
-
-
 def test_not_executable():
     folder = scratch()
     expect_error(do(write(folder + "/plain", b"#!/bin/sh\n", 0o644)), 126, folder + "/plain")
