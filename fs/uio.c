@@ -99,7 +99,7 @@ int64_t uio_read_disk(int fd, struct uio *u, uint64_t off) {
     size_t moved = left - u->left;
     if (at_once && (got == -LINUX_EAGAIN || got == -LINUX_EOPNOTSUPP)) {
         uio_back(u, moved);
-        return -LINUX_EAGAIN;
+        return got;
     }
     return got == -LINUX_EAGAIN && moved ? (int64_t)moved : got;
 }

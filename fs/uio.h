@@ -30,7 +30,7 @@ struct uio {
 #define UIO_ODD    3u
 #define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
 // A read that must not sleep on a disk: all that it can return at once, or -LINUX_EAGAIN with nothing moved.
-// (With LINUX_RWF_NOWAIT alone: what there is.)
+// -LINUX_EOPNOTSUPP: where it lies cannot be told. (With LINUX_RWF_NOWAIT alone: what there is.)
 #define UIO_AT_ONCE (1 << 17)
 // Only the host's kernel is to touch our buffers: where these may not be read or written, it says so.
 #define UIO_BY_HOST (1 << 18)

@@ -196,7 +196,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
 static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
     if ((u->flags & UIO_AT_ONCE) && h->type == LINUX_S_IFREG)
-        return -LINUX_EAGAIN;  // it may lie on a disk
+        return -LINUX_EOPNOTSUPP;  // it may lie on a disk, and is not asked
     int err = h->ctty ? ctty_check(h->ctty, LINUX_SIGTTIN) : 0;
     if (err || u->left == 0)
         return err;

@@ -16,6 +16,7 @@ static void disk_end(struct task *t) { hostring_put(take_ptr(t->call.own.disk));
 
 // What the call waits for from now on: op (taken over), or NULL.
 static bool begun(struct task *t, struct hostring_op *op) {
+    park_waiter(t);  // off the queue of the one before, where a run that follows at once finds it still
     hostring_put(t->call.own.disk);
     t->call.own.disk = op;
     t->call.cleanup = disk_end;

@@ -64,9 +64,10 @@ static int64_t read_regular(struct task *t, struct file *f, struct uio *u, uint6
     u->flags |= flags & LINUX_RWF_NOWAIT ? 0 : UIO_AT_ONCE;
     int64_t r = read_at(f, u, off);
     u->flags = flags;
-    if (r != -LINUX_EAGAIN || (flags & LINUX_RWF_NOWAIT))
+    bool untold = r == -LINUX_EOPNOTSUPP;  // the host does not say: a file system like its tmpfs
+    if ((r != -LINUX_EAGAIN && !untold) || (flags & LINUX_RWF_NOWAIT))
         return r;
-    r = disk_fetch(t, f, off == AT_POS ? (uint64_t)vfs_pos(f) : off, u->left);
+    r = untold ? 0 : disk_fetch(t, f, off == AT_POS ? (uint64_t)vfs_pos(f) : off, u->left);
     if (r)
         return r;
     plat_block_begin(t->k->platform);

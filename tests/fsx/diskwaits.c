@@ -19,6 +19,7 @@
 
 #define THREADS 12
 #define PIECE   150000
+#define MOST    3000000  // more than is fetched at a time
 
 static struct {
     const char *file, *dir;
@@ -44,17 +45,18 @@ static void check(const uint8_t *buf, off_t at, ssize_t n) {
     }
 }
 static void reads(unsigned which) {
-    uint8_t *buf = malloc(PIECE);
+    uint8_t *buf = malloc(MOST);
     int fd = open(g.file, O_RDONLY);
     if (fd < 0 || !buf)
         wrong("open", fd);
     // Each goes another way through it: some forwards, some with gaps, by read, pread and preadv.
-    off_t step = which % 3 == 0 ? PIECE : PIECE * 7, at = which % 3 ? (off_t)which * 40000 : 0;
+    size_t most = which == 0 ? MOST : PIECE;
+    off_t step = which % 3 == 0 ? (off_t)most : PIECE * 7, at = which % 3 ? (off_t)which * 40000 : 0;
     for (; at < g.size; at += step) {
         struct iovec v[2] = {{buf, 1000}, {buf + 1000, PIECE - 1000}};
-        ssize_t want = g.size - at < PIECE ? g.size - at : PIECE, n;
+        ssize_t want = g.size - at < (off_t)most ? g.size - at : (off_t)most, n;
         if (which % 3 == 0)
-            n = read(fd, buf, PIECE);
+            n = read(fd, buf, most);
         else
             n = which % 3 == 1 ? pread(fd, buf, PIECE, at) : preadv(fd, v, 2, at);
         if (n != want)
