@@ -121,8 +121,8 @@ struct inode_ops {
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *parent, struct dentry *d);
-    // The same where names change by others (mqueue), or where others are waited for (fs/fuse/ask.h): 1: keep,
-    // 0: look it up anew, or an error. Asked with the directory's lock held, too.
+    // The same where others change names (mqueue) or are waited for (fs/fuse/ask.h): 1: keep, 0: look it up
+    // anew, or an error. Asked with the directory's lock held, too.
     int (*recheck)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);

@@ -100,15 +100,7 @@ static size_t net_budget(uint64_t mem_total) {
 #define TIME_NS_FIRST   0xeffffffau
 
 static void uncharge(struct ns *owner, enum ns_kind kind) { user_ns_uncharge(user_ns_of(owner), kind); }
-static void free_ns(struct ns *n) { free(n); }
 static void leave_to_kernel(struct ns *n) {}  // what is a part of it
-
-static struct ns *plain_ns(struct kernel *k, enum ns_kind kind, uint64_t ino) {
-    struct ns *n = znew(struct ns);
-    if (n)
-        ns_init(n, kind, k->vfs, ino, &k->user_ns->ns, free_ns);
-    return n;
-}
 
 static bool first_namespaces(struct kernel *k) {
     nsfs_set_uncharge(k->vfs, uncharge);
@@ -120,7 +112,9 @@ static bool first_namespaces(struct kernel *k) {
     ns_init(&k->net.ns, NS_NET, k->vfs, NET_NS_FIRST, owner, leave_to_kernel);
     k->uts = uts_ns_new(k->vfs, UTS_NS_FIRST, owner);
     k->pid_ns = pid_ns_first(k);
-    k->cgroup_ns = plain_ns(k, NS_CGROUP, CGROUP_NS_FIRST);
+    k->cgroup = cgroup_top(k);
+    struct cgroup_ns *cgroups = k->cgroup ? cgroup_ns_new(k->vfs, CGROUP_NS_FIRST, owner, k->cgroup) : NULL;
+    k->cgroup_ns = cgroups ? &cgroups->ns : NULL;
     struct time_ns *time = time_ns_new(k->vfs, TIME_NS_FIRST, owner);
     k->time_ns = time ? &time->ns : NULL;
     bool ok = k->uts && k->pid_ns && k->cgroup_ns && k->time_ns;
@@ -134,6 +128,7 @@ static void last_namespaces(struct kernel *k) {
                               k->cgroup_ns, k->time_ns, &k->user_ns->ns};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         ns_put(own[i]);
+    cgroup_put(k->cgroup);
 }
 
 struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {

@@ -90,6 +90,7 @@ struct kernel {
     struct pid_ns *pid_ns;
     struct uts_ns *uts;  // the names that the machine has at first
     struct ns *cgroup_ns, *time_ns;
+    struct cgroup *cgroup;       // [c] owned: the top of all control groups
     struct nsproxy *nsproxy;     // [c] owned: all of them
     char core_pattern[128];      // [T] (sentry/proc/coredump.h)
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id

@@ -161,6 +161,7 @@ static void become_leader(struct task *t) {
         t->tid = g->pid;
         k->pids[g->pid] = t;
         g->leader = t;
+        cgroup_count(g, -1);  // the old one
         struct tgroup *c;
         list_for_each(c, &g->children, sibling)
             if (c->parent_task == old)

@@ -43,24 +43,11 @@ static int new_uts(struct task *t, struct ns *owner, struct ns **out) {
     return 0;
 }
 
-// ---- Cgroups ----------------------------------------------------------------------------------------------
-// Whatever the root of one is: all processes of a sandbox are in one group, and are shown that as "/".
-static void plain_free(struct ns *n) { free(n); }
-
-static int new_cgroup(struct task *t, struct ns *owner, struct ns **out) {
-    struct ns *n = znew(struct ns);
-    if (!n)
-        return -LINUX_ENOMEM;
-    ns_init(n, NS_CGROUP, t->k->vfs, 0, owner, plain_free);
-    *out = n;
-    return 0;
-}
-
 // ---- All kinds --------------------------------------------------------------------------------------------
 // How a new one comes from what t has; NULL: not served.
 static int (*const makers[NS_KINDS])(struct task *t, struct ns *owner, struct ns **out) = {
-    [NS_UTS] = new_uts,       [NS_PID] = pid_ns_make, [NS_IPC] = ipc_ns_make,
-    [NS_CGROUP] = new_cgroup, [NS_NET] = net_ns_make, [NS_TIME] = time_ns_make,
+    [NS_UTS] = new_uts,           [NS_PID] = pid_ns_make, [NS_IPC] = ipc_ns_make,
+    [NS_CGROUP] = cgroup_ns_make, [NS_NET] = net_ns_make, [NS_TIME] = time_ns_make,
 };
 
 static bool is_served(uint64_t flags) {

@@ -139,6 +139,7 @@ void tgroup_put(struct tgroup *g) {
     if (!ref_put(&g->refs))
         return;
     keys_process_gone(g);
+    cgroup_put(g->cgroup.in);
     tgroup_timers_free(g);
     cpu_timers_free(g);
     if (g->sighand)
@@ -184,6 +185,7 @@ void task_publish(struct task *t, int32_t tid) {
     if (atomic_load(&t->tg->exiting) || t->tg->stop.on)
         atomic_store(&t->sigpending, true);
     atomic_fetch_add(&t->tg->nalive, 1);
+    cgroup_count(t->tg, 1);
     k->ntasks++;
 }
 
@@ -197,6 +199,8 @@ void task_unpublish(struct task *t) {
     signal_forget(t);
     list_del(&t->tg_link);
     atomic_fetch_sub(&t->tg->nalive, 1);
+    if (t != t->tg->leader)  // which counts until it is reaped
+        cgroup_count(t->tg, -1);
     k->ntasks--;
 }
 

@@ -24,6 +24,7 @@
 #include "base/refcount.h"
 #include "base/uaddr.h"
 #include "base/waitq.h"
+#include "sentry/cgroup/cgroup.h"
 #include "sentry/ipc/futex.h"
 #include "sentry/keys/keys.h"
 #include "sentry/run/call.h"
@@ -55,6 +56,7 @@ enum tg_state { TG_ALIVE, TG_ZOMBIE, TG_REAPED };
 
 struct tgroup {
     struct refcount refs;
+    struct cgroup_member cgroup;  // [T] (sentry/cgroup/)
     struct kernel *k;             // [c]
     int32_t pid;                  // [c]
     struct pid_ns *pid_ns;        // [c] owned: that it is in

@@ -161,7 +161,7 @@ static void clone_drop(struct task *c) {
 
 static bool take_pid(const struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
-    return limits_take_pid(g);
+    return (!g->cgroup.in || cgroup_has_room(g->cgroup.in)) && limits_take_pid(g);
 }
 static void give_pid(const struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
@@ -224,6 +224,8 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     t->call.own.child = c;
     t->call.cleanup = clone_abort;
     err = clone_parts(t, c, r->flags);
+    if (err == 0 && (r->flags & LINUX_CLONE_INTO_CGROUP))
+        err = cgroup_for_child(t, r->cgroup, &g->cgroup.in);
     if (err == 0)
         err = clone_memory(t, c, r->flags);
     if (err < 0)
@@ -233,6 +235,18 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
 }
 
 // ---- Publication ------------------------------------------------------------------------------------------
+// The child of t is in its maker's control group, unless clone3(2) has said another. May there be one more?
+static int join_cgroup(struct task *t, struct task *c, const struct clone_req *r) {
+    struct cgroup_member *m = &c->tg->cgroup;
+    bool thread = r->flags & LINUX_CLONE_THREAD, said = r->flags & LINUX_CLONE_INTO_CGROUP;
+    if (!thread && !said && t->tg->cgroup.in)
+        m->in = cgroup_get(t->tg->cgroup.in);
+    int err = said ? cgroup_may_hold(m->in) : 0;
+    if (err < 0)
+        return err;
+    return !m->in || cgroup_has_room(m->in) ? 0 : -LINUX_EAGAIN;
+}
+
 static void link_process(struct task *t, struct task *c, const struct clone_req *r, int32_t pid) {
     struct tgroup *g = c->tg;
     bool sibling = r->flags & LINUX_CLONE_PARENT;
@@ -271,12 +285,14 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
         return -LINUX_ERESTARTNOINTR;
     if ((r->flags & LINUX_CLONE_THREAD) && (t->tg->exec_task || atomic_load(&t->tg->exiting)))
         return -LINUX_ERESTARTNOINTR;
-    int32_t pid = take_number(c, r);
+    int err = join_cgroup(t, c, r);
+    int32_t pid = err < 0 ? err : take_number(c, r);
     if (pid < 0)
         return pid;
     seccomp_inherit(c, t);
     if (!(r->flags & LINUX_CLONE_THREAD)) {
         link_process(t, c, r, pid);
+        cgroup_born(c->tg);
         pid_ns_joins(c->tg);
     }
     if (event || (r->flags & LINUX_CLONE_PTRACE))

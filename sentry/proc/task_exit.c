@@ -83,6 +83,7 @@ static void tell_end(struct tgroup *g) {
 
 void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
+    cgroup_reaped(g);
     k->nzombies -= g->state == TG_ZOMBIE;
     g->state = TG_REAPED;
     ptrace_forget(g->leader);
@@ -310,6 +311,7 @@ int64_t task_exit_self(struct task *t, int status) {
         k->sys_ns_gone += last ? atomic_load(&g->sys_ns) : 0;
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
+            cgroup_ended(g);
             tgroup_timers_stop(g);
             sem_exit(g, task_ipc(t));  // before anybody hears of the end
             process_end(g, &dead);

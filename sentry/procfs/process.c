@@ -285,9 +285,23 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 
 #define IDMAP(n) \
     { .name = n, .mode = LINUX_S_IFREG | 0644, .open = proc_open_idmap, .fops = &proc_idmap_fops }
+static int show_cgroup(struct proc_text *x, const struct proc_node *n) {
+    char text[CGROUP_DEPTH_MAX * 8 + LINUX_PATH_MAX];
+    struct cgroup *g = cgroup_of(n->g), *root = task_current ? cgroup_root_for(task_current) : NULL;
+    int err = 0;
+    {
+        LOCKED(&the_kernel->tasks_lock);
+        err = cgroup_text(g, root ? root : the_kernel->cgroup, text, sizeof text);
+    }
+    cgroup_put(g);
+    cgroup_put(root);
+    if (err == 0)
+        proc_printf(x, "0::%s\n", text);
+    return err;
+}
 // What a process and each of its threads have.
 #define COMMON_ENTRIES \
-    SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), \
+    SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_FILE("cgroup", show_cgroup), \
         PROC_FILE("cmdline", proc_show_cmdline), STORED("comm", show_comm, store_comm), \
         PROC_CONST("cpuset", "/\n"), PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd), \
         SECRET("environ", PROC_NEEDS_MM, proc_show_environ), \

@@ -20,9 +20,6 @@ void procfs_change(struct superblock *sb, const struct procfs_opts *o);  // but 
 
 extern const char procfs_filesystems[];  // /proc/filesystems
 
-// /sys/fs/cgroup, made of the same: cgroup.c.
-int cgroupfs_create(struct vfs *vfs, struct superblock **out);
-
 // /sys, made of the same: sysfs.c.
 int sysfs_create(struct vfs *vfs, struct superblock **out);
 // Before there is a guest: the file of /proc/sys with that name ("net.core.somaxconn") gets the value, as if

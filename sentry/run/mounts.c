@@ -10,6 +10,7 @@
 #include "fs/goferfs/client.h"
 #include "fs/mnt_ns.h"
 #include "fs/vfs.h"
+#include "sentry/cgroup/cgroup.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/kernel.h"
@@ -109,7 +110,7 @@ static int make_super(struct maker *m, const struct sentry_mount *s, struct supe
     case SENTRY_SYSFS:
         return sysfs_create(m->vfs, sb);
     case SENTRY_CGROUP:
-        return cgroupfs_create(m->vfs, sb);
+        return cgroupfs_create(m->vfs, the_kernel->cgroup, sb);
     default:
         return make_tmpfs(m, s, sb);
     }

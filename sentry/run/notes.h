@@ -103,6 +103,7 @@ struct clone_req {
     uint64_t stack;  // stack pointer of the child, 0: the caller's
     uint64_t tls;
     uaddr_t parent_tid, child_tid, pidfd;
+    int cgroup;  // of LINUX_CLONE_INTO_CGROUP: a descriptor
 };
 struct clone {
     struct clone_req req;

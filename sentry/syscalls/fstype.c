@@ -8,6 +8,7 @@
 #include "fs/landlock.h"
 #include "sentry/fd/fdtable.h"
 #include "fs/layers.h"
+#include "sentry/cgroup/cgroup.h"
 #include "sentry/ipc/ipc_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
@@ -241,7 +242,10 @@ static int make_sysfs(struct task *t, const struct fs_config *c, struct superblo
     return sysfs_create(t->k->vfs, sb);
 }
 static int make_cgroup2(struct task *t, const struct fs_config *c, struct superblock **sb) {
-    return cgroupfs_create(t->k->vfs, sb);
+    struct cgroup *root = cgroup_root_for(t);
+    int err = cgroupfs_create(t->k->vfs, root, sb);
+    cgroup_put(root);
+    return err;
 }
 static int make_devtmpfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
     return devfs_create(t->k->vfs, sb);

@@ -95,7 +95,11 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         return err;
     if (c.set_tid_size > SET_TID_MOST - 1 || !c.set_tid != !c.set_tid_size)
         return -LINUX_EINVAL;
-    if (c.flags & (0xff | LINUX_CLONE_DETACHED | LINUX_CLONE_INTO_CGROUP) & ~LINUX_CLONE_NEWTIME)
+    if (c.flags & (0xff | LINUX_CLONE_DETACHED) & ~LINUX_CLONE_NEWTIME)
+        return -LINUX_EINVAL;
+    bool into = c.flags & LINUX_CLONE_INTO_CGROUP;
+    if (into && (c.cgroup > INT32_MAX || arg_size(a, 1) < LINUX_CLONE_ARGS_SIZE_VER2 ||
+                 (c.flags & LINUX_CLONE_THREAD)))
         return -LINUX_EINVAL;
     if (c.flags >> 34 || c.exit_signal > LINUX_NSIG || !c.stack != !c.stack_size)
         return -LINUX_EINVAL;
@@ -111,6 +115,7 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         .parent_tid = uaddr(c.parent_tid),
         .child_tid = uaddr(c.child_tid),
         .pidfd = uaddr(c.pidfd),
+        .cgroup = into ? (int)c.cgroup : -1,
     };
     return c.set_tid_size ? read_set_tid(t, r, uaddr(c.set_tid), c.set_tid_size) : 0;
 }
