@@ -121,7 +121,7 @@ static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *n
     dentry_attach(d, i);
     return 0;
 }
-static bool still_right(struct dentry *parent, struct dentry *d) {
+static int still_right(struct dentry *parent, struct dentry *d) {
     struct cgroup *g = node_of(parent->inode)->g;
     const struct cgfile *f = file_named(g, d->name);
     struct cgroup *child = f ? NULL : cgroup_child(g, d->name);
@@ -277,7 +277,7 @@ static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops file_inode_ops = {
     .getattr = get_attr, .setattr = set_attr, .permission = permission, .open = open_file, .evict = evict};
 static const struct inode_ops dir_ops = {.lookup = lookup,
-                                         .revalidate = still_right,
+                                         .recheck = still_right,
                                          .mkdir = make_dir,
                                          .rmdir = remove_dir,
                                          .getattr = get_attr,
@@ -306,7 +306,6 @@ int cgroupfs_create(struct vfs *vfs, struct cgroup *root, struct superblock **ou
     struct superblock *sb = super_new(vfs, &cgroupfs_super_ops, "cgroup2", LINUX_CGROUP2_SUPER_MAGIC);
     if (!sb)
         return -LINUX_ENOMEM;
-    sb->asks_again = true;
     sb->revealing = true;
     lock_destroy(&sb->rename_lock);
     lock_init(&sb->rename_lock, RANK_PROC_DIR);
