@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 from runtime import FOREVER, Bundle, at, expect, picket, reap, refused, running, sh
 
@@ -341,7 +342,8 @@ def test_spec_exec_pid_file():
 def test_spec_ps():
     with running("sh", "-c", "sleep 100 & echo up; wait") as b:
         pids, until = [], time.monotonic() + 30
-        while len(pids) < 2 and time.monotonic() < until:  # one that is just between two programs has no process of the host
+        # One that is just between two programs has no process of the host.
+        while len(pids) < 2 and time.monotonic() < until:
             pids = json.loads(picket("ps", "--format", "json", b.id).stdout)
         expect(len(pids) == 2 and all(os.path.exists("/proc/%d" % p) for p in pids), pids)
         table = picket("ps", b.id).stdout.splitlines()
