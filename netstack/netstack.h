@@ -400,6 +400,9 @@ struct ns_sources {
 // it, leaves the group.
 int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
                      const struct ns_ip *source);
+// Joins, unless it has joined, and adds the sender: from the first packet on this one alone is heard.
+int ns_join_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_ip *source);
 int ns_set_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
                    const struct ns_sources *f);
 int ns_get_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, struct ns_sources *out);
@@ -464,7 +467,8 @@ enum ns_congestion { NS_CUBIC, NS_RENO };
 int ns_set_option(struct ns_sock *s, enum ns_option option, int value);
 int ns_get_option(struct ns_sock *s, enum ns_option option, int *value);
 
-// A connection's state for diagnostics (TCP_INFO); numbers of states as Linux has them.
+// A connection's state for diagnostics (TCP_INFO); numbers of states as Linux has them, and for its user one
+// in TIME-WAIT is closed, as there.
 struct ns_tcp_info {
     uint8_t state, recovery, snd_wscale, rcv_wscale;
     bool sack, timestamps, ecn;
