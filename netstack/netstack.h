@@ -467,8 +467,7 @@ enum ns_congestion { NS_CUBIC, NS_RENO };
 int ns_set_option(struct ns_sock *s, enum ns_option option, int value);
 int ns_get_option(struct ns_sock *s, enum ns_option option, int *value);
 
-// A connection's state for diagnostics (TCP_INFO); numbers of states as Linux has them, and for its user one
-// in TIME-WAIT is closed, as there.
+// A connection's state for diagnostics (TCP_INFO); numbers of states as Linux has them.
 struct ns_tcp_info {
     uint8_t state, recovery, snd_wscale, rcv_wscale;
     bool sack, timestamps, ecn;

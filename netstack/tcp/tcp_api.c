@@ -441,7 +441,7 @@ int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
     IN_STACK(s->ns);
     const struct tcp *t = tcp_of(s);
     *info = (struct ns_tcp_info){
-        .state = (uint8_t)(t->state == TCPS_TIME_WAIT ? TCPS_CLOSED : t->state),
+        .state = (uint8_t)t->state,
         .recovery = (uint8_t)t->ca,
         .snd_wscale = t->snd_wscale,
         .rcv_wscale = t->rcv_wscale,
