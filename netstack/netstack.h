@@ -400,6 +400,9 @@ struct ns_sources {
 // it, leaves the group.
 int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
                      const struct ns_ip *source);
+// Joins, unless it has joined, and adds the sender: from the first packet on this one alone is heard.
+int ns_join_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_ip *source);
 int ns_set_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
                    const struct ns_sources *f);
 int ns_get_sources(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, struct ns_sources *out);

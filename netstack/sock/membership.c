@@ -87,8 +87,7 @@ static struct netif *interface_for(struct ns_sock *s, const struct ns_ip *group)
     return path_find(s->ns, group, NULL, &path) == 0 ? path.nif : NULL;
 }
 
-int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
-    IN_STACK(s->ns);
+static int join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
     int err = may_join(s, group);
     if (err)
         return err;
@@ -110,6 +109,11 @@ int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
     list_add_tail(&s->groups, &m->link);
     s->ngroups++;
     return 0;
+}
+
+int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
+    IN_STACK(s->ns);
+    return join(s, group, nif);
 }
 
 static void leave(struct ns_sock *s, struct membership *m) {
@@ -184,9 +188,8 @@ static int drop_source(struct ns_sock *s, struct membership *m, const struct ns_
 }
 
 // ip_mc_source() of Linux.
-int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
-                     const struct ns_ip *source) {
-    IN_STACK(s->ns);
+static int change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude,
+                         bool add, const struct ns_ip *source) {
     struct membership *m;
     int err = find_member(s, group, &nif, &m);
     if (err)
@@ -195,6 +198,26 @@ int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif 
         return -LINUX_EINVAL;
     m->exclude = exclude;
     return add ? add_source(s, m, source) : drop_source(s, m, source);
+}
+
+int ns_change_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif, bool exclude, bool add,
+                     const struct ns_ip *source) {
+    IN_STACK(s->ns);
+    return change_source(s, group, nif, exclude, add, source);
+}
+
+// Nothing comes in between the two: no packet of another sender is heard.
+int ns_join_source(struct ns_sock *s, const struct ns_ip *group, struct netif *nif,
+                   const struct ns_ip *source) {
+    IN_STACK(s->ns);
+    int joined = join(s, group, nif);
+    if (joined && joined != -LINUX_EADDRINUSE)
+        return joined;
+    int err = change_source(s, group, nif, false, true, source);
+    struct membership *m;
+    if (err && !joined && find_member(s, group, &nif, &m) == 0 && m)
+        leave(s, m);  // it would hear nobody
+    return err;
 }
 
 // ip_mc_msfilter() of Linux.

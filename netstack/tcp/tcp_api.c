@@ -253,14 +253,15 @@ static void queue_fin(struct tcp *t) {
     tcp_output(t);
 }
 
+static void tcp_disconnect(struct ns_sock *s);
+
 static int tcp_shutdown(struct ns_sock *s, bool rd, bool wr) {
     struct tcp *t = tcp_of(s);
-    if (t->state == TCPS_LISTEN && rd) {
-        tcp_listen_stop(t);
-        tcp_abort(t, 0);
+    if (t->state == TCPS_LISTEN && rd) {  // it may listen again, or connect
+        tcp_disconnect(s);
         return 0;
     }
-    if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
+    if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN || t->state == TCPS_TIME_WAIT)
         return -LINUX_ENOTCONN;
     if (t->state == TCPS_SYN_SENT) {
         tcp_abort(t, 0);
@@ -313,6 +314,7 @@ static void tcp_disconnect(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     struct ns_addr bound = s->local;
     bool was_bound = list_linked(&s->port);
+    const bool sndbuf = t->sndbuf_locked, rcvbuf = t->rcvbuf_locked;
     bool lost = s->connected && t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT;
     int opt[NS_OPT_COUNT];
     if (t->state == TCPS_LISTEN)
@@ -327,6 +329,8 @@ static void tcp_disconnect(struct ns_sock *s) {
     memset((char *)t + sizeof *s, 0, sizeof *t - sizeof *s);
     tcp_init(s);
     memcpy(s->opt, opt, sizeof opt);
+    t->sndbuf_locked = sndbuf;
+    t->rcvbuf_locked = rcvbuf;
     s->error = lost ? LINUX_ECONNRESET : 0;
     s->connected = false;
     s->remote = s->local =

@@ -133,9 +133,16 @@ static int inet_filter(struct socket *s, struct bpf_program *p) {
     return !p && !before ? -LINUX_ENOENT : 0;
 }
 
+int inet_tcp_info(struct inet_sock *i, struct ns_tcp_info *info) {
+    int err = ns_tcp_info(i->ns, info);
+    if (err == 0 && info->state == LINUX_TCP_TIME_WAIT)
+        info->state = LINUX_TCP_CLOSE;
+    return err;
+}
+
 static uint8_t tcp_state(struct inet_sock *i) {
     struct ns_tcp_info info;
-    return ns_tcp_info(i->ns, &info) < 0 ? 0 : info.state;
+    return inet_tcp_info(i, &info) < 0 ? 0 : info.state;
 }
 
 // What closing sends goes now; it is owed until the peer has all, the end too. Bytes that nobody has read

@@ -73,6 +73,9 @@ int inet_tell_error(struct inet_sock *i, const struct ns_error *e, struct sock_c
 void inet_zerocopy_done(struct inet_sock *i);
 void inet_stamp_sent(struct inet_sock *i);  // a datagram has been sent: SO_TIMESTAMPING
 
+// As the user has it: one that waits in TIME_WAIT is closed, as on Linux. Errors of ns_tcp_info(). (inet.c)
+int inet_tcp_info(struct inet_sock *i, struct ns_tcp_info *info);
+
 // ---- Control messages (inet_cmsg.c) -----------------------------------------------------------------------
 int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);
 // What goes along with a datagram that nobody asked anything of.

@@ -155,10 +155,12 @@ static int do_source(struct inet_sock *i, const struct source_request *r) {
         return -LINUX_EINVAL;
     NETDEV_LOCKED(hub_of(i));
     int err = inet_find_netif(i, r->index, r->address, &nif);
-    if (err == 0 && r->joins)
-        err = join(i, false, &r->group, nif);
-    if (err < 0 && err != -LINUX_EADDRINUSE)
+    if (err < 0)
         return err;
+    if (r->joins) {
+        err = ns_join_source(i->ns, &r->group, nif, &r->source);
+        return err == -LINUX_ENETUNREACH ? -LINUX_ENODEV : err;
+    }
     return ns_change_source(i->ns, &r->group, nif, r->exclude, r->add, &r->source);
 }
 

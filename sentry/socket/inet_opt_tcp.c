@@ -93,7 +93,7 @@ static int get_tcp_int(struct inet_sock *i, int name, int *v) {
     struct ns_tcp_info info;
     switch (name) {
     case LINUX_TCP_MAXSEG: {
-        int err = ns_tcp_info(i->ns, &info);
+        int err = inet_tcp_info(i, &info);
         if (err < 0)
             return err;
         *v = (int)info.mss;
@@ -141,7 +141,7 @@ static uint32_t us(uint64_t ns) { return (uint32_t)(ns / 1000); }
 static int get_info(struct inet_sock *i, void *buf, uint32_t *len) {
     struct ns_tcp_info n;
     size_t in, out;
-    int err = ns_tcp_info(i->ns, &n);
+    int err = inet_tcp_info(i, &n);
     if (err < 0)
         return err;
     ns_queued(i->ns, &in, &out);

@@ -17,7 +17,7 @@ from processes import children, proc_name, read_proc
 from runtime import Bundle, at, expect, picket
 
 LIMITS = {"memory": "64m", "pids": "40", "disk": "4m", "files": "300", "output-bytes": "100000", "timeout": "2"}
-PATIENCE = 25  # seconds after its time: on a machine that does much else
+PATIENCE = 50  # seconds after its time: on a machine that does much else
 # what each may end by: causes, and, where it exits by itself, the status
 TIMEOUT, MEMORY, DISK = {"timeout"}, {"memory"}, {"disk"}
 NASTY = {

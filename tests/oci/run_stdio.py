@@ -155,7 +155,7 @@ def test_copy_lets_others_run():
                " print('ok' if calls() - before > 20 else '%d calls meanwhile' % (calls() - before), flush=True); os._exit(0)\n"
                "while os.waitpid(-1, os.WNOHANG)[0] == 0: m[:8] = struct.pack('Q', calls() + 1)")
     with open(folder + "/in", "rb") as f:
-        done = do("python3", "-c", program, stdin=f)
+        done = do("python3", "-c", program, stdin=f, timeout=300 * cli.SCALE)
     expect(done.stdout == "ok\n", done.stdout + done.stderr)
     shutil.rmtree(folder)
 

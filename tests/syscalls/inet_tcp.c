@@ -336,6 +336,70 @@ TEST(time_wait) {
     }
 }
 
+// The side that waits the rest out has no peer any more, for its user.
+TEST(nobody_is_left_in_time_wait) {
+    BOTH_FAMILIES(family) {
+        int s[2];
+        struct tcp_info info = {.tcpi_state = 0};
+        socklen_t n = sizeof(info);
+        union inet_addr a;
+        tcp_pair(family, s);
+        EXPECT_OK(shutdown(s[0], SHUT_WR));
+        EXPECT_EQ(read(s[1], buffer, 1), 0);
+        close(s[1]);
+        EXPECT_EQ(read(s[0], buffer, 1), 0);
+        EXPECT_OK(getsockopt(s[0], SOL_TCP, TCP_INFO, &info, &n));
+        EXPECT_EQ(info.tcpi_state, 7);
+        n = sizeof(a);
+        EXPECT_ERRNO(getpeername(s[0], &a.any, &n), ENOTCONN);
+        EXPECT_OK(getsockname(s[0], &a.any, &n));
+        EXPECT_ERRNO(shutdown(s[0], SHUT_RDWR), ENOTCONN);
+        EXPECT_ERRNO(send(s[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+        EXPECT_EQ(read(s[0], buffer, 1), 0);
+        EXPECT_ERRNO(connect(s[0], &a.any, n), EISCONN);
+        EXPECT_ERRNO(listen(s[0], 1), EINVAL);
+        close(s[0]);
+    }
+}
+
+// A listener that was shut down refuses, keeps its port and options, and may listen again, or connect.
+TEST(listens_again) {
+    BOTH_FAMILIES(family) {
+        int s = ASSERT_OK(socket(family, SOCK_STREAM, 0)), port = free_port(family, SOCK_STREAM),
+            half = 30000, kept;
+        union inet_addr a = loopback(family, port);
+        socklen_t n = sizeof(kept);
+        EXPECT_OK(set_int(s, SOL_SOCKET, SO_RCVBUF, half));
+        EXPECT_OK(set_int(s, SOL_SOCKET, SO_REUSEADDR, 1));
+        ASSERT_OK(bind(s, &a.any, addr_size(family)));
+        for (int i = 0; i < 3; i++) {
+            ASSERT_OK(listen(s, 2));
+            int c = connected(family, port), waits = connected(family, port), got;
+            got = ASSERT_OK(accept(s, NULL, NULL));
+            EXPECT_OK(shutdown(s, i == 1 ? SHUT_RDWR : SHUT_RD));
+            EXPECT_ERRNO(read(waits, buffer, 1), ECONNRESET);
+            EXPECT_EQ(write(got, "x", 1), 1);
+            EXPECT_EQ(read(c, buffer, 1), 1);
+            EXPECT_ERRNO(accept(s, NULL, NULL), EINVAL);
+            int refused = ASSERT_OK(socket(family, SOCK_STREAM, 0));
+            EXPECT_ERRNO(connect(refused, &a.any, addr_size(family)), ECONNREFUSED);
+            EXPECT_EQ(port_of(s), port);
+            EXPECT_ERRNO(shutdown(s, SHUT_RD), ENOTCONN);
+            close(refused);
+            close(got);
+            close(c);
+            close(waits);
+        }
+        EXPECT_OK(getsockopt(s, SOL_SOCKET, SO_RCVBUF, &kept, &n));
+        EXPECT_EQ(kept, 2 * half);
+        int other = listener(family, 0);
+        a = loopback(family, port_of(other));
+        EXPECT_OK(connect(s, &a.any, addr_size(family)));
+        close(s);
+        close(other);
+    }
+}
+
 TEST(unread_bytes_stay_with_a_bad_buffer) {
     int s[2];
     tcp_pair(AF_INET, s);

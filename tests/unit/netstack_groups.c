@@ -138,11 +138,32 @@ static void no_memory(void **state) {
     assert_int_equal(failed, 2); // the membership, the group; without a report it holds all the same
 }
 
+// The same of one who joins for a single sender: never is it joined for all.
+static void no_memory_for_a_source(void **state) {
+    struct ns_ip group = ns_ip4(239, 1, 2, 3), source = ns_ip4(10, 0, 0, 9);
+    struct ns_sources told;
+    unsigned made = 1, failed = 0;
+    for (unsigned nth = 1; nth <= made; nth++) {
+        fault_alloc_at(nth);
+        int err = ns_join_source(socks[0], &group, nif, &source);
+        made = fault_alloc_at(0);
+        assert_int_equal(ns_get_sources(socks[0], &group, nif, &told), err ? -LINUX_EADDRNOTAVAIL : 0);
+        if (!err)
+            assert_true(!told.exclude && told.n == 1);
+        assert_int_equal(ns_leave(socks[0], &group, nif), err ? -LINUX_EADDRNOTAVAIL : 0);
+        run_until(now + 3000000000);
+        failed += err != 0;
+        made = err ? made + 1 : made;
+    }
+    assert_int_equal(failed, 3);  // the membership, the group, the list
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(interface_gone, start, stop),
         cmocka_unit_test_setup_teardown(many, start, stop),
         cmocka_unit_test_setup_teardown(no_memory, start, stop),
+        cmocka_unit_test_setup_teardown(no_memory_for_a_source, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,11 +197,21 @@ static void get_all(int fd, size_t k, size_t l, int name) {
     puts("");
 }
 
-static void one_option(size_t k, size_t l, int name, int server) {
-    int fd = open_kind(k, server);
+// Linux waits long at the end of each packet socket: of levels that it has not one does for all options.
+static bool keeps(size_t k, size_t l) {
+    return kinds[k].family == AF_PACKET && levels[l].level != SOL_SOCKET && levels[l].level != SOL_PACKET;
+}
+
+// *kept: a socket that was used before and is used again, or -1.
+static void one_option(size_t k, size_t l, int name, int server, int *kept) {
+    int fd = *kept >= 0 ? *kept : open_kind(k, server);
     get_all(fd, k, l, name);
     for (size_t v = 0; v < VALUES; v++)
         set_all(fd, k, l, name, v);
+    if (keeps(k, l)) {
+        *kept = fd;
+        return;
+    }
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
     close(fd);
     for (int c; kinds[k].state == CONNECTED && kinds[k].type == SOCK_STREAM &&
@@ -218,10 +228,13 @@ int main(int argc, char **argv) {
         for (int i = 1; i < argc; i++)
             wanted |= !strcmp(argv[i], kinds[k].name);
         int server = wanted ? open_server(k) : -1;
-        for (size_t l = 0; wanted && l < LEVELS; l++)
+        for (size_t l = 0; wanted && l < LEVELS; l++) {
+            int kept = -1;
             for (int name = 0; name < levels[l].names; name++)
                 if (!is_left_out(levels[l].level, name))
-                    one_option(k, l, name, server);
+                    one_option(k, l, name, server, &kept);
+            close(kept);
+        }
         close(server);
     }
     return 0;
