@@ -91,6 +91,7 @@ int fuse_open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->priv = o;
     return 0;
 }
+bool fuse_is_file(const struct file *f) { return f->ops == &fuse_file_fops; }
 static void file_release(struct file *f) { fuse_open_put(f->priv); }
 
 // ---- Reading ----------------------------------------------------------------------------------------------

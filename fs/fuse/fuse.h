@@ -56,7 +56,7 @@ struct fuse_req {
     struct list asked;       // the call's, whoever handles that
     _Atomic(enum fuse_req_state) state;
     uint64_t unique;   // [l]
-    bool interrupted;  // [l]
+    bool interrupted;  // [l] the daemon is told so, after the question
     bool orphan;       // [l] nobody waits for the answer
     bool claimed;      // [l] its reply is being copied: on no list, and its end is that thread's
     // [c] the question: header and arguments, of which the first `key` bytes say which it is
@@ -147,6 +147,10 @@ int fuse_claim_writer(struct inode *i);
 // An open file that this call's CREATE has made of i, or NULL; a reference.
 struct fuse_open *fuse_created(struct inode *i);
 bool fuse_made(struct inode *i);      // by this call, in an earlier run of its handler
+// This call has asked for that name to be made, and has not made anything of the answer yet: it is none to it
+// until then, whoever has looked it up meanwhile. (Linux holds the directory's lock until the daemon
+// answers.)
+bool fuse_makes(struct inode *dir, const char *name);
 void fuse_drop(struct fuse_req *r);   // its answer is noted elsewhere: it is not asked again, and ends
 void fuse_unask(struct fuse_req *r);  // what follows looks from it on again
 bool fuse_has_flushed(const struct fuse_open *o);
