@@ -212,6 +212,7 @@ int fuse_ask_new(struct fuse_conn *c, const struct fuse_question *q, struct fuse
     r->out_least = q->out_least;
     r->out_most = q->out_most;
     r->key = key_of(q);
+    r->sizes = q->sizes;
     sign(r, &who);
     int err = a ? fuse_submit(r) : -LINUX_ENOMEM;
     if (err) {

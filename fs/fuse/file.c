@@ -276,6 +276,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
         if (f->inode->attr.size < off + (uint64_t)n)
             f->inode->attr.size = off + (uint64_t)n;
     }
+    atomic_fetch_add(&fuse_node(f->inode)->sizes, 1);
     fuse_stale(f->inode);
     fuse_map_forget(f->inode);
     return n;

@@ -63,6 +63,7 @@ struct fuse_req {
     size_t size, key;
     unsigned char *in;           // owned
     size_t out_least, out_most;  // of a good answer, without its header
+    uint32_t sizes;              // [c] fuse_question.sizes
     // the answer, once DONE
     int error;
     size_t out_size;
@@ -98,6 +99,7 @@ struct fuse_node {         // inode->priv
     _Atomic uint64_t attr_until;  // mono ns
     _Atomic uint32_t epoch;  // of a directory: names that were learnt before another one are looked up again
     struct fuse_asked *_Atomic writer;  // [conn l] the call whose WRITEs go on; NULL: none
+    _Atomic uint32_t sizes;             // changes of its size from here: an answer from before one is old
     struct waitq writable;
     struct fuse_forget *forget;  // owned, made beforehand
     struct fuse_map *map;        // [i] owned; NULL: none is whole
@@ -131,6 +133,7 @@ struct fuse_question {
     unsigned opcode;
     uint64_t nodeid;
     struct fuse_arg args[3];
+    uint32_t sizes;  // of GETATTR: of the node, now
     size_t key;  // bytes of the arguments that say which question it is; 0: all
     size_t out_least, out_most;
 };

@@ -208,6 +208,7 @@ static int refresh(struct inode *i) {
                        &(struct fuse_question){.opcode = LINUX_FUSE_GETATTR,
                                                .nodeid = n->nodeid,
                                                .args = {{&in, sizeof in}},
+                                               .sizes = n->sizes,
                                                .out_least = sizeof o,
                                                .out_most = sizeof o},
                        &r);
@@ -216,7 +217,7 @@ static int refresh(struct inode *i) {
     memcpy(&o, r->out, sizeof o);
     if (fuse_attr_check(&o.attr, i->type))
         return -LINUX_EIO;
-    if (!r->used)
+    if (!r->used && r->sizes == n->sizes)  // else an append would go where another one has written meanwhile
         fuse_take_attr(i, &o.attr, o.attr_valid, o.attr_valid_nsec);
     r->used = true;
     return 0;
@@ -311,8 +312,10 @@ int fuse_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     if (fuse_attr_check(&o.attr, i->type))
         return -LINUX_EIO;
     fuse_take_attr(i, &o.attr, o.attr_valid, o.attr_valid_nsec);
-    if (in.valid & LINUX_FUSE_FATTR_SIZE)
+    if (in.valid & LINUX_FUSE_FATTR_SIZE) {
+        atomic_fetch_add(&fuse_node(i)->sizes, 1);
         fuse_map_forget(i);
+    }
     return 0;
 }
 int fuse_readlink(struct inode *i, char *buf, size_t size) {

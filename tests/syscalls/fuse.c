@@ -279,6 +279,30 @@ static void made_once(bool dir) {
 TEST(makes_a_file_once) { made_once(false); }
 TEST(makes_a_directory_once) { made_once(true); }
 
+// Two append; what one has been told of the size is old when the other has written.
+TEST(appends) {
+    in_tmpdir();
+    mounted(PLAIN, 0);
+    int fd = open("m/log", O_CREAT | O_RDWR | O_APPEND, 0600);
+    ASSERT_OK(fd);
+    EXPECT_EQ(write(fd, "abc", 3), 3);
+    sh->way = LATE;
+    pid_t first = fork_child();
+    if (first == 0) {
+        EXPECT_EQ(write(fd, "def", 3), 3);
+        child_done();
+    }
+    for (int k = 0; k < 100 && !sh->late; k++)  // Linux does not ask
+        sleep_ms(5);
+    EXPECT_EQ(write(fd, "ghi", 3), 3);
+    EXPECT_EQ(wait_exit(first), 0);
+    char buf[16];
+    EXPECT_EQ(pread(fd, buf, sizeof buf, 0), 9);
+    EXPECT_MEMEQ(buf, "abc", 3);
+    close(fd);
+    unmounted();
+}
+
 // A signal that has a handler ends no question that the daemon has not read yet; one that kills does.
 TEST(signals_before_it_is_read) {
     in_tmpdir();
