@@ -398,6 +398,29 @@ TEST(shared_offset) {
     unmounted();
 }
 
+// By force is for who may take it off, and is over it: not for a namespace that was given a view of it.
+TEST(force) {
+    in_tmpdir();
+    mounted(PLAIN, 1000);
+    char buf[64];
+    EXPECT_ERRNO(umount2("m/dir", MNT_FORCE), EINVAL);
+    pid_t below = fork_child();
+    if (below == 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+            _exit(0);
+        EXPECT_TRUE(umount2("m", MNT_FORCE) < 0 && (errno == EINVAL || errno == EPERM));
+        child_done();
+    }
+    EXPECT_EQ(wait_exit(below), 0);
+    EXPECT_EQ(get_file("m/hello", buf, sizeof buf), 14);
+    int fd = open("m/hello", O_RDONLY);
+    ASSERT_OK(fd);
+    EXPECT_ERRNO(umount2("m", MNT_FORCE), EBUSY);
+    EXPECT_ERRNO(open("m/none", O_RDONLY), ENOTCONN);
+    close(fd);
+    unmounted();
+}
+
 TEST(errors) {
     in_tmpdir();
     own_mounts();
