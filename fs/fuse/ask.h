@@ -17,6 +17,7 @@
 struct vfs;
 struct file;
 struct superblock;
+struct ns;
 struct id_map;
 struct fuse_asked;
 
@@ -27,6 +28,7 @@ struct fuse_asked;
 struct fuse_caller {
     struct fuse_asked **asked;  // of the call in progress, made when needed; NULL: there is no call
     uint32_t pid, uid, gid;
+    const struct ns *user;  // its user namespace; borrowed, for the call
 };
 void vfs_set_fuse_caller(struct vfs *v, struct fuse_caller (*fn)(void));
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/run/fuse_wait.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
@@ -16,7 +17,8 @@ static struct fuse_caller who_asks(void) {
     struct task *t = task_current;
     if (!t)
         return (struct fuse_caller){0};
-    return (struct fuse_caller){&t->call.fuse, (uint32_t)t->tid, t->cred->fsuid, t->cred->fsgid};
+    return (struct fuse_caller){&t->call.fuse, (uint32_t)t->tid, t->cred->fsuid, t->cred->fsgid,
+                                &t->cred->user->ns};
 }
 void fuse_wait_begin(struct kernel *k) { vfs_set_fuse_caller(k->vfs, who_asks); }
 

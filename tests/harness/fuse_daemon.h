@@ -22,7 +22,7 @@ static struct node {
 } nodes[NODES];
 
 // What a test wants of it.
-enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME, SYNCS, LATE, AGAIN };
+enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME, SYNCS, LATE, AGAIN, FOR_OTHERS };
 static struct shared {
     int way;
     _Atomic int lookups, forgets, releases, flushes, interrupts, opens, getattrs, late;
@@ -356,7 +356,8 @@ GUEST_FN void mounted(int way, uint64_t valid) {
         SKIP("no /dev/fuse");
     EXPECT_ERRNO(read(dev, request, sizeof request), EPERM);
     ASSERT_OK(mkdir("m", 0755));
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", dev, getuid(), getgid());
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", dev, getuid(),
+             getgid(), way == FOR_OTHERS ? ",allow_other" : "");
     if (mount("src", "m", "fuse.guest", MS_NOSUID | MS_NODEV, options) < 0) {
         if (errno == EPERM || errno == ENODEV)
             SKIP("may not mount FUSE");

@@ -421,6 +421,40 @@ TEST(force) {
     unmounted();
 }
 
+// allow_other: those of the namespace that has mounted it, not who is over that.
+TEST(others) {
+    in_tmpdir();
+    int *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uid_t uid = geteuid();
+    pid_t owner = fork_child();
+    if (owner == 0) {
+        char map[32], buf[64];
+        if (uid != 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+            _exit(0);
+        snprintf(map, sizeof map, "0 %u 1", uid);
+        put_file("/proc/self/uid_map", map);
+        put_file("/proc/self/setgroups", "deny");
+        put_file("/proc/self/gid_map", map);
+        mounted(FOR_OTHERS, 1);
+        EXPECT_EQ(get_file("m/hello", buf, sizeof buf), 14);
+        *ready = 1;
+        while (__atomic_load_n(ready, __ATOMIC_SEQ_CST) == 1)
+            sleep_ms(5);
+        unmounted();
+        child_done();
+    }
+    for (int k = 0; k < 1000 && !__atomic_load_n(ready, __ATOMIC_SEQ_CST); k++)
+        sleep_ms(5);
+    if (*ready) {
+        char name[4300], cwd[4096];
+        struct stat st;
+        snprintf(name, sizeof name, "/proc/%d/root%s/m/hello", owner, getcwd(cwd, sizeof cwd));
+        EXPECT_ERRNO(stat(name, &st), EACCES);
+        *ready = 2;
+    }
+    EXPECT_EQ(wait_exit(owner), 0);
+}
+
 TEST(errors) {
     in_tmpdir();
     own_mounts();
