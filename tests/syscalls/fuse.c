@@ -357,7 +357,7 @@ TEST(ring_of_the_killed) {
         ring_init(&r, 4, 0);
         int fd = open("m/hello", O_RDONLY);
         ring_prep(&r, IORING_OP_READ, fd, buf, sizeof buf, 0, 1);
-        EXPECT_EQ(ring_submit(&r, 1), 1);
+        EXPECT_EQ(ring_submit(&r, 0), 1);
         __atomic_store_n(ready, 1, __ATOMIC_SEQ_CST);
         for (;;)
             pause();
