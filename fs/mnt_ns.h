@@ -42,6 +42,8 @@ int vfs_set_group(const struct path *from, const struct path *to, bool (*may)(vo
 // propagation: 0: as it is
 int vfs_mount_setattr(struct mnt_ns *ns, const struct path *at, bool recursive, unsigned set, unsigned clear,
                       unsigned long propagation);
+// Is at the root of a mount of ns that may be taken off? -LINUX_EINVAL.
+int vfs_may_umount(const struct mnt_ns *ns, const struct path *at);
 // flags: LINUX_MNT_*. DETACH: with all that lies on it.
 int vfs_umount_in(struct mnt_ns *ns, const struct path *at, unsigned flags);
 // Trees that lie in no namespace yet, until vfs_move_mount(). *out is owned; whoever has it calls

@@ -393,6 +393,12 @@ static int may_umount(const struct mnt_ns *ns, const struct path *at) {
     return is_root_of_mount(at) && m->ns && m->ns == ns && !m->locked ? 0 : -LINUX_EINVAL;
 }
 
+int vfs_may_umount(const struct mnt_ns *ns, const struct path *at) {
+    LOCKED(&ns->vfs->mounts_lock);
+    const struct path top = top_of(at);
+    return may_umount(ns, &top);
+}
+
 // The first call marks it; whoever uses it meanwhile takes the mark away (mount_put()).
 static int expire(struct mount *m, long refs) {
     if ((long)ref_read(&m->refs) != refs)

@@ -60,24 +60,16 @@ bool fuse_answered(struct fuse_asked *a) {
         return a->for_req->state == FUSE_REQ_DONE;
     return a->for_conn ? a->for_conn->state != FUSE_NEW : !fuse_node(a->for_inode)->writer;
 }
-bool fuse_interrupt(struct fuse_asked *a) {
+void fuse_interrupt(struct fuse_asked *a) {
     struct fuse_req *r = a->for_req;
-    bool unread;
     if (!r)
-        return false;
+        return;
     {
         LOCKED(&r->conn->lock);
-        unread = r->state == FUSE_REQ_QUEUED;
-        if (unread)
-            fuse_done_locked(r, -LINUX_EINTR);
-        else if (r->state == FUSE_REQ_SENT)
+        if (r->state != FUSE_REQ_DONE)
             fuse_interrupt_locked(r);
     }
-    if (unread)
-        fuse_req_put(r);
-    else
-        waitq_wake(&r->conn->readable, LINUX_POLLIN | LINUX_POLLRDNORM);
-    return unread;
+    waitq_wake(&r->conn->readable, LINUX_POLLIN | LINUX_POLLRDNORM);
 }
 
 static void give_up(struct fuse_req *r) {
@@ -220,6 +212,7 @@ int fuse_ask_new(struct fuse_conn *c, const struct fuse_question *q, struct fuse
     r->out_least = q->out_least;
     r->out_most = q->out_most;
     r->key = key_of(q);
+    r->sizes = q->sizes;
     sign(r, &who);
     int err = a ? fuse_submit(r) : -LINUX_ENOMEM;
     if (err) {
@@ -289,6 +282,39 @@ struct fuse_open *fuse_created(struct inode *i) {
     return r->opened;
 }
 bool fuse_made(struct inode *i) { return find_used(i, BIT(LINUX_FUSE_CREATE) | BIT(LINUX_FUSE_MKNOD)); }
+// Where the name stands in a question that makes one.
+static size_t name_at(unsigned op) {
+    switch (op) {
+    case LINUX_FUSE_CREATE:
+        return sizeof(struct linux_fuse_create_in);
+    case LINUX_FUSE_MKNOD:
+        return sizeof(struct linux_fuse_mknod_in);
+    case LINUX_FUSE_MKDIR:
+        return sizeof(struct linux_fuse_mkdir_in);
+    case LINUX_FUSE_LINK:
+        return sizeof(struct linux_fuse_link_in);
+    default:
+        return 0;
+    }
+}
+#define MAKERS \
+    (BIT(LINUX_FUSE_SYMLINK) | BIT(LINUX_FUSE_MKNOD) | BIT(LINUX_FUSE_MKDIR) | BIT(LINUX_FUSE_LINK) | \
+     BIT(LINUX_FUSE_CREATE))
+static bool makes(const struct fuse_req *r, const struct inode *dir, const char *name) {
+    const struct linux_fuse_in_header *h = fuse_header(r);
+    bool failed = r->state == FUSE_REQ_DONE && r->error;
+    return (BIT(h->opcode) & MAKERS) && !r->used && !failed && r->conn == fuse_conn(dir) &&
+           h->nodeid == fuse_node(dir)->nodeid && !strcmp((const char *)(h + 1) + name_at(h->opcode), name);
+}
+bool fuse_makes(struct inode *dir, const char *name) {
+    struct fuse_asked **slot = caller_of(fuse_conn(dir)).asked, *a = slot ? *slot : NULL;
+    struct fuse_req *r;
+    if (a)
+        list_for_each(r, &a->reqs, asked)
+            if (makes(r, dir, name))
+                return true;
+    return false;
+}
 bool fuse_has_flushed(const struct fuse_open *o) {
     struct fuse_asked **slot = caller_of(o->conn).asked, *a = slot ? *slot : NULL;
     struct fuse_req *r;

@@ -17,6 +17,7 @@
 struct vfs;
 struct file;
 struct superblock;
+struct ns;
 struct id_map;
 struct fuse_asked;
 
@@ -27,6 +28,7 @@ struct fuse_asked;
 struct fuse_caller {
     struct fuse_asked **asked;  // of the call in progress, made when needed; NULL: there is no call
     uint32_t pid, uid, gid;
+    const struct ns *user;  // its user namespace; borrowed, for the call
 };
 void vfs_set_fuse_caller(struct vfs *v, struct fuse_caller (*fn)(void));
 
@@ -35,9 +37,9 @@ void fuse_rewind(struct fuse_asked *a);
 // What was waited for since the last rewind; NULL: nothing. It lives as long as a.
 struct waitq *fuse_waits(struct fuse_asked *a);
 bool fuse_answered(struct fuse_asked *a);  // has come meanwhile: no need to wait
-// A signal came. What no daemon has read yet is answered by -LINUX_EINTR: true. Else the daemon is told, and
-// may answer as it likes: false, wait on.
-bool fuse_interrupt(struct fuse_asked *a);
+// A signal came that does not end the caller. The daemon is told, when it has read the question, and may
+// answer as it likes: what waits, waits on.
+void fuse_interrupt(struct fuse_asked *a);
 // The call is over. What was not answered is nobody's any more; what was and is of no use is given back.
 void fuse_asked_end(struct fuse_asked *a);
 
@@ -47,6 +49,7 @@ struct vfs_ctx;
 int fuse_dev_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
 bool vfs_has_fuse(const struct vfs *v);  // some was mounted once
 bool fuse_is_dev(const struct file *f);
+bool fuse_is_file(const struct file *f);  // its errors are its daemon's: EAGAIN is nothing to wait for
 struct fuse_opts {
     uint32_t rootmode, user_id, group_id, max_read, blksize;  // 0: as the daemon says
     bool allow_other, default_permissions, is_block;

@@ -113,7 +113,8 @@ void fuse_interrupt_locked(struct fuse_req *r) {
     if (r->interrupted || fuse_is_absent(r->conn, LINUX_FUSE_INTERRUPT))
         return;
     r->interrupted = true;
-    list_add_tail(&r->conn->interrupts, &r->intr);
+    if (r->state == FUSE_REQ_SENT)
+        list_add_tail(&r->conn->interrupts, &r->intr);
 }
 
 void fuse_queue_forget(struct fuse_conn *c, struct fuse_forget *f) {

@@ -62,6 +62,8 @@ static void take_next(struct fuse_conn *c, struct next *x) {
         list_del(&r->link);
         list_add_tail(&c->processing, &r->link);
         r->state = FUSE_REQ_SENT;
+        if (r->interrupted)
+            list_add_tail(&c->interrupts, &r->intr);
         x->kind = NEXT_REQUEST;
         x->req = fuse_req_get(r);
     }

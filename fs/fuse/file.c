@@ -91,6 +91,7 @@ int fuse_open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->priv = o;
     return 0;
 }
+bool fuse_is_file(const struct file *f) { return f->ops == &fuse_file_fops; }
 static void file_release(struct file *f) { fuse_open_put(f->priv); }
 
 // ---- Reading ----------------------------------------------------------------------------------------------
@@ -275,6 +276,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
         if (f->inode->attr.size < off + (uint64_t)n)
             f->inode->attr.size = off + (uint64_t)n;
     }
+    atomic_fetch_add(&fuse_node(f->inode)->sizes, 1);
     fuse_stale(f->inode);
     fuse_map_forget(f->inode);
     return n;

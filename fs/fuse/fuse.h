@@ -56,13 +56,14 @@ struct fuse_req {
     struct list asked;       // the call's, whoever handles that
     _Atomic(enum fuse_req_state) state;
     uint64_t unique;   // [l]
-    bool interrupted;  // [l]
+    bool interrupted;  // [l] the daemon is told so, after the question
     bool orphan;       // [l] nobody waits for the answer
     bool claimed;      // [l] its reply is being copied: on no list, and its end is that thread's
     // [c] the question: header and arguments, of which the first `key` bytes say which it is
     size_t size, key;
     unsigned char *in;           // owned
     size_t out_least, out_most;  // of a good answer, without its header
+    uint32_t sizes;              // [c] fuse_question.sizes
     // the answer, once DONE
     int error;
     size_t out_size;
@@ -98,6 +99,7 @@ struct fuse_node {         // inode->priv
     _Atomic uint64_t attr_until;  // mono ns
     _Atomic uint32_t epoch;  // of a directory: names that were learnt before another one are looked up again
     struct fuse_asked *_Atomic writer;  // [conn l] the call whose WRITEs go on; NULL: none
+    _Atomic uint32_t sizes;             // changes of its size from here: an answer from before one is old
     struct waitq writable;
     struct fuse_forget *forget;  // owned, made beforehand
     struct fuse_map *map;        // [i] owned; NULL: none is whole
@@ -131,6 +133,7 @@ struct fuse_question {
     unsigned opcode;
     uint64_t nodeid;
     struct fuse_arg args[3];
+    uint32_t sizes;  // of GETATTR: of the node, now
     size_t key;  // bytes of the arguments that say which question it is; 0: all
     size_t out_least, out_most;
 };
@@ -147,6 +150,10 @@ int fuse_claim_writer(struct inode *i);
 // An open file that this call's CREATE has made of i, or NULL; a reference.
 struct fuse_open *fuse_created(struct inode *i);
 bool fuse_made(struct inode *i);      // by this call, in an earlier run of its handler
+// This call has asked for that name to be made, and has not made anything of the answer yet: it is none to it
+// until then, whoever has looked it up meanwhile. (Linux holds the directory's lock until the daemon
+// answers.)
+bool fuse_makes(struct inode *dir, const char *name);
 void fuse_drop(struct fuse_req *r);   // its answer is noted elsewhere: it is not asked again, and ends
 void fuse_unask(struct fuse_req *r);  // what follows looks from it on again
 bool fuse_has_flushed(const struct fuse_open *o);

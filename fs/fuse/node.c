@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "fs/fuse/fuse.h"
+#include "fs/nsfs.h"
 #include <string.h>
 
 #define FOREVER_SEC 1000000000u  // longer than that is for ever
@@ -193,9 +194,19 @@ int fuse_inode_for(struct superblock *sb, struct fuse_req *r, const struct linux
     return 0;
 }
 
-// As fuse_allow_current_process() of Linux.
-static bool may_use(const struct fuse_conn *c, uint32_t uid, uint32_t gid) {
-    return c->opts.allow_other || (uid == c->opts.user_id && gid == c->opts.group_id);
+// As fuse_allow_current_process() of Linux: all others are those of the namespace that has mounted it, and of
+// those below. Who is over it does not wait for a daemon of theirs.
+static bool may_use(const struct inode *i, uint32_t uid, uint32_t gid, const struct ns *user) {
+    const struct fuse_conn *c = fuse_conn(i);
+    const struct ns *owner = i->sb->owner;
+    if (!c->opts.allow_other)
+        return uid == c->opts.user_id && gid == c->opts.group_id;
+    while (owner && user && user != owner)
+        user = user->owner;
+    return !owner || user;
+}
+static struct fuse_caller caller_of(const struct fuse_conn *c) {
+    return c->vfs->fuse_caller ? c->vfs->fuse_caller() : (struct fuse_caller){0};
 }
 static int refresh(struct inode *i) {
     struct fuse_node *n = fuse_node(i);
@@ -208,6 +219,7 @@ static int refresh(struct inode *i) {
                        &(struct fuse_question){.opcode = LINUX_FUSE_GETATTR,
                                                .nodeid = n->nodeid,
                                                .args = {{&in, sizeof in}},
+                                               .sizes = n->sizes,
                                                .out_least = sizeof o,
                                                .out_most = sizeof o},
                        &r);
@@ -216,15 +228,14 @@ static int refresh(struct inode *i) {
     memcpy(&o, r->out, sizeof o);
     if (fuse_attr_check(&o.attr, i->type))
         return -LINUX_EIO;
-    if (!r->used)
+    if (!r->used && r->sizes == n->sizes)  // else an append would go where another one has written meanwhile
         fuse_take_attr(i, &o.attr, o.attr_valid, o.attr_valid_nsec);
     r->used = true;
     return 0;
 }
 int fuse_getattr(struct inode *i, struct vfs_attr *a) {
-    struct fuse_conn *c = fuse_conn(i);
-    struct fuse_caller who = c->vfs->fuse_caller ? c->vfs->fuse_caller() : (struct fuse_caller){0};
-    if (who.asked && !may_use(c, who.uid, who.gid))
+    struct fuse_caller who = caller_of(fuse_conn(i));
+    if (who.asked && !may_use(i, who.uid, who.gid, who.user))
         return -LINUX_EACCES;
     int err = refresh(i);
     if (err)
@@ -235,7 +246,7 @@ int fuse_getattr(struct inode *i, struct vfs_attr *a) {
 }
 int fuse_permission(struct inode *i, int mask, const struct vfs_cred *cred) {
     struct fuse_conn *c = fuse_conn(i);
-    if (!may_use(c, cred->fsuid, cred->fsgid))
+    if (!may_use(i, cred->fsuid, cred->fsgid, caller_of(c).user))
         return -LINUX_EACCES;
     bool program = i->type == LINUX_S_IFREG && (mask & MAY_EXEC);
     if (!c->opts.default_permissions && !program)
@@ -311,8 +322,10 @@ int fuse_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     if (fuse_attr_check(&o.attr, i->type))
         return -LINUX_EIO;
     fuse_take_attr(i, &o.attr, o.attr_valid, o.attr_valid_nsec);
-    if (in.valid & LINUX_FUSE_FATTR_SIZE)
+    if (in.valid & LINUX_FUSE_FATTR_SIZE) {
+        atomic_fetch_add(&fuse_node(i)->sizes, 1);
         fuse_map_forget(i);
+    }
     return 0;
 }
 int fuse_readlink(struct inode *i, char *buf, size_t size) {

@@ -88,6 +88,7 @@ int fuse_create(struct vfs *v, struct file *dev, const struct fuse_opts *o, stru
     sb->priv = c;
     int err = set_up(sb, c, dev, o);
     if (err) {
+        fuse_abort(c);  // the device may have it already
         super_put(sb);
         return err;
     }

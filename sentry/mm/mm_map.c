@@ -77,9 +77,11 @@ static int check_file(const struct mmap_args *a, struct mapping *m) {
     if (noexec)
         m->v.max_prot &= ~(uint32_t)LINUX_PROT_EXEC;
     bool writable = shared && (f->mode & FMODE_WRITE);
-    // mprotect may ask for writing later: a descriptor that allows it, unless the file is sealed against it.
+    // mprotect may ask for writing later: a descriptor that allows it, unless the file is sealed against it,
+    // or is of a kind that shows what it was (FUSE).
     m->fd = vfs_mmap_fd(f, (int)(m->v.prot | (writable ? LINUX_PROT_WRITE : 0)), shared);
-    if (m->fd == -LINUX_EPERM && writable && !(m->v.prot & LINUX_PROT_WRITE)) {
+    bool refused = m->fd == -LINUX_EPERM || m->fd == -LINUX_ENODEV;
+    if (refused && writable && !(m->v.prot & LINUX_PROT_WRITE)) {
         writable = false;
         m->fd = vfs_mmap_fd(f, (int)m->v.prot, shared);
     }

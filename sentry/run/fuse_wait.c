@@ -6,25 +6,30 @@
 #include "base/cleanup.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/run/fuse_wait.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/signal/signal.h"
 
 static struct fuse_caller who_asks(void) {
     struct task *t = task_current;
     if (!t)
         return (struct fuse_caller){0};
-    return (struct fuse_caller){&t->call.fuse, (uint32_t)t->tid, t->cred->fsuid, t->cred->fsgid};
+    return (struct fuse_caller){&t->call.fuse, (uint32_t)t->tid, t->cred->fsuid, t->cred->fsgid,
+                                &t->cred->user->ns};
 }
 void fuse_wait_begin(struct kernel *k) { vfs_set_fuse_caller(k->vfs, who_asks); }
 
-// On the queue; true: it has come already, or will not come any more.
+// On the queue; true: it has come already.
 static bool arm(struct task *t) {
     struct call *c = &t->call;
     park_disarm(t);
     park_arm(t, fuse_waits(c->fuse));
-    return fuse_answered(c->fuse) || (task_interrupted(t) && fuse_interrupt(c->fuse));
+    if (task_interrupted(t))
+        fuse_interrupt(c->fuse);
+    return fuse_answered(c->fuse);
 }
 
 static bool would_wait(int64_t r) { return r == SYS_PARK || r == SYS_AGAIN || (r < 0 && r >= FS_WAIT); }
@@ -39,6 +44,8 @@ int64_t fuse_wait(struct task *t, int64_t r) {
         fuse_step(t);  // what it has got so far it has noted
         return r;
     }
+    if (signal_dying(t))  // with the call ends what it has asked
+        return -LINUX_EINTR;
     if (!c->again) {
         call_undo(t);
         c->phase = 0;

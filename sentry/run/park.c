@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "fs/fuse/ask.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/procfs/procfs.h"
@@ -217,7 +218,7 @@ static bool armed_for(const struct task *t, const struct file *f, uint32_t event
 }
 
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r) {
-    if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK))
+    if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK) || fuse_is_file(f))
         return r;
     if (procfs_is_mem(f)) {  // it waits for a tracee, which is no event of the file
         park_yielded(t);

@@ -9,6 +9,7 @@
 #include "abi/poll.h"
 #include "abi/stat.h"
 #include "abi/uio.h"
+#include "fs/fuse/ask.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
@@ -65,7 +66,7 @@ static int64_t read_regular(struct task *t, struct file *f, struct uio *u, uint6
     int64_t r = read_at(f, u, off);
     u->flags = flags;
     bool untold = r == -LINUX_EOPNOTSUPP;  // the host does not say: a file system like its tmpfs
-    if ((r != -LINUX_EAGAIN && !untold) || (flags & LINUX_RWF_NOWAIT))
+    if ((r != -LINUX_EAGAIN && !untold) || (flags & LINUX_RWF_NOWAIT) || fuse_is_file(f))
         return r;
     r = untold ? 0 : disk_fetch(t, f, off == AT_POS ? (uint64_t)vfs_pos(f) : off, u->left);
     if (r)

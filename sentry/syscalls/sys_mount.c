@@ -149,6 +149,21 @@ int64_t sys_mount(struct task *t, const struct sysargs *a) {
 }
 
 // ---- umount, pivot_root -----------------------------------------------------------------------------------
+// By force: what waits for its daemon fails first. That is for who is over it, wherever it is seen.
+static int64_t umount(struct task *t, const struct path *at, unsigned flags, struct mnt_ns *ns) {
+    struct superblock *sb = at->dentry->sb;
+    int err = vfs_may_umount(ns, at);
+    if (err)
+        return err;
+    if ((flags & LINUX_MNT_FORCE) &&
+        !(sb->owner ? task_ns_capable(t, user_ns_of(sb->owner), LINUX_CAP_SYS_ADMIN)
+                    : task_capable(t, LINUX_CAP_SYS_ADMIN)))
+        return -LINUX_EPERM;
+    if (flags & LINUX_MNT_FORCE)
+        fuse_abort_super(sb);
+    return vfs_umount_in(ns, at, flags);
+}
+
 int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     unsigned flags = arg_u32(a, 1);
     const unsigned known = LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW;
@@ -165,10 +180,8 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     if ((flags & LINUX_MNT_EXPIRE) &&
         ((flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)) || at.mnt == ctx.root.mnt))
         return -LINUX_EINVAL;
-    if (flags & LINUX_MNT_FORCE)
-        fuse_abort_super(at.dentry->sb);
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
-    r = vfs_umount_in(ns, &at, flags);
+    r = umount(t, &at, flags, ns);
     mnt_ns_put(ns);
     return r;
 }

@@ -498,6 +498,10 @@ MUTANTS = [
         "fs/fuse/dev.c", "if (n < r->out_least || n > r->out_most)", "if (n < r->out_least)")]),
     ("a daemon's names may lead elsewhere", "seccomp", "syscalls:^fuse$", [(
         "fs/fuse/dir.c", "if (memchr(name, '/', e.namelen) || memchr(name, '\\0', e.namelen))", "if (false)")]),
+    ("anybody ends a daemon's mount by force", "seccomp", "syscalls:^fuse$", [(
+        "sentry/syscalls/sys_mount.c", "int err = vfs_may_umount(ns, at);", "int err = 0;")]),
+    ("who is over a mount waits for its daemon", "seccomp", "syscalls:^fuse$", [(
+        "fs/fuse/node.c", "return !owner || user;", "return true;")]),
     ("the end of a daemon is not told", "seccomp", "syscalls:^fuse$", [(
         "fs/fuse/dev.c", "if (last)\n        fuse_abort(c);", "if (false)\n        fuse_abort(c);")]),
 ]

@@ -5,6 +5,7 @@
 #define HARNESS_FUSE_DAEMON_H
 #include "guest.h"
 #include <linux/fuse.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
@@ -21,10 +22,10 @@ static struct node {
 } nodes[NODES];
 
 // What a test wants of it.
-enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME, SYNCS };
+enum { PLAIN, SILENT_READ, NONSENSE, NO_OPEN, NO_CREATE, BAD_NAME, SYNCS, LATE, AGAIN, FOR_OTHERS };
 static struct shared {
     int way;
-    _Atomic int lookups, forgets, releases, flushes, interrupts, opens, getattrs;
+    _Atomic int lookups, forgets, releases, flushes, interrupts, opens, getattrs, late;
     uint64_t entry_valid;
 } * sh;
 
@@ -105,6 +106,10 @@ static void do_read(const struct fuse_read_in *r) {
     const struct node *n = &nodes[in->nodeid];
     if (sh->way == SILENT_READ)
         return;
+    if (sh->way == AGAIN) {
+        reply(-EAGAIN, NULL, 0);
+        return;
+    }
     if (sh->way == NONSENSE) {  // more than was asked for
         struct fuse_out_header h = {.len = (uint32_t)(sizeof h + r->size + 1), .unique = in->unique};
         struct iovec v[] = {{&h, sizeof h}, {n->data, r->size + 1}};
@@ -177,6 +182,20 @@ static void do_init(void) {
                               .time_gran = 1};
     reply(0, &o, sizeof o);
 }
+static void handle(void *arg);
+// What was asked is done; the answer comes later than that of another question.
+static void be_late(void) {
+    const struct fuse_in_header first = *in;
+    struct pollfd p = {.fd = dev, .events = POLLIN};
+    if (sh->way != LATE || atomic_fetch_add(&sh->late, 1) > 0)
+        return;
+    bool enough = false;
+    while (!enough && poll(&p, 1, 1000) == 1 && read(dev, request, sizeof request) > 0) {
+        enough = in->opcode == FUSE_LOOKUP || in->opcode == FUSE_WRITE;
+        handle(in + 1);
+    }
+    *in = first;
+}
 static bool handle_name(void *arg) {
     const struct fuse_create_in *c = arg;
     const struct fuse_mknod_in *k = arg;
@@ -203,13 +222,18 @@ static bool handle_name(void *arg) {
         made(make(in->nodeid, (char *)(k + 1), k->mode));
         break;
     case FUSE_MKDIR:
-        made(make(in->nodeid, (char *)(m + 1), S_IFDIR | m->mode));
+        id = make(in->nodeid, (char *)(m + 1), S_IFDIR | m->mode);
+        be_late();
+        made(id);
         break;
     case FUSE_CREATE:
-        if (sh->way == NO_CREATE)
+        if (sh->way == NO_CREATE) {
             reply(-ENOSYS, NULL, 0);
-        else
-            do_open(true, make(in->nodeid, (char *)(c + 1), c->mode));
+            break;
+        }
+        id = make(in->nodeid, (char *)(c + 1), c->mode);
+        be_late();
+        do_open(true, id);
         break;
     case FUSE_UNLINK:
     case FUSE_RMDIR:
@@ -243,6 +267,8 @@ static void handle(void *arg) {
         break;
     case FUSE_GETATTR:
         atomic_fetch_add(&sh->getattrs, 1);
+        if (nodes[in->nodeid].size == 3)
+            be_late();
         reply(0, &a, sizeof a);
         break;
     case FUSE_SETATTR:
@@ -330,7 +356,8 @@ GUEST_FN void mounted(int way, uint64_t valid) {
         SKIP("no /dev/fuse");
     EXPECT_ERRNO(read(dev, request, sizeof request), EPERM);
     ASSERT_OK(mkdir("m", 0755));
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", dev, getuid(), getgid());
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", dev, getuid(),
+             getgid(), way == FOR_OTHERS ? ",allow_other" : "");
     if (mount("src", "m", "fuse.guest", MS_NOSUID | MS_NODEV, options) < 0) {
         if (errno == EPERM || errno == ENODEV)
             SKIP("may not mount FUSE");

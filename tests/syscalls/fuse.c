@@ -3,6 +3,7 @@
 // A file system of FUSE as its callers and its daemon see it: names, data, attributes and how long they are
 // true, errors, interrupts, daemons that die or answer nonsense, callers that are killed.
 #include "fuse_daemon.h"
+#include "ring.h"
 #include <poll.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
@@ -255,6 +256,121 @@ TEST(many_at_once) {
     unmounted();
 }
 
+// Who makes a name by O_EXCL or mkdir(2) has made it, though another one finds it before the answer is there.
+static void made_once(bool dir) {
+    in_tmpdir();
+    mounted(LATE, 1);
+    pid_t maker = fork_child();
+    if (maker == 0) {
+        if (dir)
+            EXPECT_OK(mkdir("m/x", 0700));
+        else
+            EXPECT_OK(open("m/x", O_CREAT | O_EXCL | O_RDWR, 0600));
+        child_done();
+    }
+    comes_to(&sh->late, 1);
+    struct stat st;
+    EXPECT_OK(stat("m/x", &st));
+    EXPECT_EQ(st.st_mode & S_IFMT, dir ? S_IFDIR : S_IFREG);
+    EXPECT_EQ(wait_exit(maker), 0);
+    EXPECT_OK(stat("m/x", &st));
+    unmounted();
+}
+TEST(makes_a_file_once) { made_once(false); }
+TEST(makes_a_directory_once) { made_once(true); }
+
+// Two append; what one has been told of the size is old when the other has written.
+TEST(appends) {
+    in_tmpdir();
+    mounted(PLAIN, 0);
+    int fd = open("m/log", O_CREAT | O_RDWR | O_APPEND, 0600);
+    ASSERT_OK(fd);
+    EXPECT_EQ(write(fd, "abc", 3), 3);
+    sh->way = LATE;
+    pid_t first = fork_child();
+    if (first == 0) {
+        EXPECT_EQ(write(fd, "def", 3), 3);
+        child_done();
+    }
+    for (int k = 0; k < 100 && !sh->late; k++)  // Linux does not ask
+        sleep_ms(5);
+    EXPECT_EQ(write(fd, "ghi", 3), 3);
+    EXPECT_EQ(wait_exit(first), 0);
+    char buf[16];
+    EXPECT_EQ(pread(fd, buf, sizeof buf, 0), 9);
+    EXPECT_MEMEQ(buf, "abc", 3);
+    close(fd);
+    unmounted();
+}
+
+// A signal that has a handler ends no question that the daemon has not read yet; one that kills does.
+TEST(signals_before_it_is_read) {
+    in_tmpdir();
+    mounted(PLAIN, 0);
+    struct stat st;
+    EXPECT_OK(stat("m", &st));
+    kill(daemon_pid, SIGSTOP);
+    pid_t dies = fork_child();
+    if (dies == 0) {
+        stat("m/dir", &st);
+        _exit(1);
+    }
+    sleep_ms(100);
+    kill(dies, SIGTERM);
+    EXPECT_EQ(wait_exit(dies), -SIGTERM);
+    pid_t handles = fork_child();
+    if (handles == 0) {
+        on_signal(SIGUSR1, nothing, 0);
+        EXPECT_OK(stat("m/hello", &st));
+        child_done();
+    }
+    sleep_ms(100);
+    kill(handles, SIGUSR1);
+    sleep_ms(100);
+    kill(daemon_pid, SIGCONT);
+    EXPECT_EQ(wait_exit(handles), 0);
+    unmounted();
+}
+
+// A daemon's EAGAIN is the caller's: there is nothing to wait for.
+TEST(again_is_an_answer) {
+    in_tmpdir();
+    mounted(AGAIN, 1);
+    char buf[8];
+    int fd = open("m/hello", O_RDONLY);
+    ASSERT_OK(fd);
+    EXPECT_ERRNO(read(fd, buf, sizeof buf), EAGAIN);
+    EXPECT_ERRNO(pread(fd, buf, sizeof buf, 0), EAGAIN);
+    close(fd);
+    unmounted();
+}
+
+// A read by a ring whose owner is killed keeps nothing.
+TEST(ring_of_the_killed) {
+    in_tmpdir();
+    mounted(SILENT_READ, 1);
+    int *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t reader = fork_child();
+    if (reader == 0) {
+        static char buf[8];
+        struct ring r;
+        ring_init(&r, 4, 0);
+        int fd = open("m/hello", O_RDONLY);
+        ring_prep(&r, IORING_OP_READ, fd, buf, sizeof buf, 0, 1);
+        __atomic_store_n(ready, 1, __ATOMIC_SEQ_CST);
+        ring_submit(&r, 0);  // Linux asks the daemon in it
+        for (;;)
+            pause();
+    }
+    for (int k = 0; k < 2000 && !__atomic_load_n(ready, __ATOMIC_SEQ_CST); k++)
+        sleep_ms(5);
+    sleep_ms(200);
+    kill(reader, SIGKILL);
+    EXPECT_EQ(wait_exit(reader), -SIGKILL);
+    comes_to(&sh->releases, 1);
+    unmounted();
+}
+
 // Two processes write by one description: neither's bytes lie over the other's.
 TEST(shared_offset) {
     in_tmpdir();
@@ -280,6 +396,63 @@ TEST(shared_offset) {
     EXPECT_EQ(as, 50);
     close(fd);
     unmounted();
+}
+
+// By force is for who may take it off, and is over it: not for a namespace that was given a view of it.
+TEST(force) {
+    in_tmpdir();
+    mounted(PLAIN, 1000);
+    char buf[64];
+    EXPECT_ERRNO(umount2("m/dir", MNT_FORCE), EINVAL);
+    pid_t below = fork_child();
+    if (below == 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+            _exit(0);
+        EXPECT_TRUE(umount2("m", MNT_FORCE) < 0 && (errno == EINVAL || errno == EPERM));
+        child_done();
+    }
+    EXPECT_EQ(wait_exit(below), 0);
+    EXPECT_EQ(get_file("m/hello", buf, sizeof buf), 14);
+    int fd = open("m/hello", O_RDONLY);
+    ASSERT_OK(fd);
+    EXPECT_ERRNO(umount2("m", MNT_FORCE), EBUSY);
+    EXPECT_ERRNO(open("m/none", O_RDONLY), ENOTCONN);
+    close(fd);
+    unmounted();
+}
+
+// allow_other: those of the namespace that has mounted it, not who is over that.
+TEST(others) {
+    in_tmpdir();
+    int *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uid_t uid = geteuid();
+    pid_t owner = fork_child();
+    if (owner == 0) {
+        char map[32], buf[64];
+        if (uid != 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+            _exit(0);
+        snprintf(map, sizeof map, "0 %u 1", uid);
+        put_file("/proc/self/uid_map", map);
+        put_file("/proc/self/setgroups", "deny");
+        put_file("/proc/self/gid_map", map);
+        mounted(FOR_OTHERS, 1);
+        EXPECT_EQ(get_file("m/hello", buf, sizeof buf), 14);
+        *ready = 1;
+        while (__atomic_load_n(ready, __ATOMIC_SEQ_CST) == 1)
+            sleep_ms(5);
+        unmounted();
+        child_done();
+    }
+    for (int k = 0; k < 1000 && !__atomic_load_n(ready, __ATOMIC_SEQ_CST); k++)
+        sleep_ms(5);
+    if (*ready) {
+        char name[4300], cwd[4096];
+        struct stat st;
+        snprintf(name, sizeof name, "/proc/%d/root%s/m/hello", owner, getcwd(cwd, sizeof cwd));
+        EXPECT_ERRNO(stat(name, &st), EACCES);
+        *ready = 2;
+    }
+    EXPECT_EQ(wait_exit(owner), 0);
 }
 
 TEST(errors) {
@@ -341,6 +514,10 @@ TEST(maps) {
     EXPECT_MEMEQ(p, big, sizeof big);
     p[0] = 1;
     EXPECT_OK(munmap(p, sizeof big));
+    p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    ASSERT_TRUE(p != MAP_FAILED);
+    EXPECT_MEMEQ(p, big, 4096);
+    EXPECT_OK(munmap(p, 4096));
     EXPECT_OK(close(fd));
     fd = open("m/f", O_RDONLY);
     p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 4096);
