@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Until its init is gone: then the state says how it ended.
+// Until its init is gone: then the state says how it ended. Also where it says so already: init may have to
+// leave it in the bundle and in the cgroup's events yet.
 static void await(const struct container *c) {
     int fd = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -42,7 +43,7 @@ int cmd_wait(struct oci *o, int argc, char **argv, struct error *e) {
         return -1;
     struct container c;
     int err = container_load(o, argv[at], false, &c, e);
-    if (err == 0 && c.status != STOPPED) {
+    if (err == 0 && c.pid > 0) {
         await(&c);
         container_close(&c);
         err = container_load(o, argv[at], false, &c, e);

@@ -277,15 +277,16 @@ static const char *cause_of(const struct self *s, const char *cgroup) {
     return end_cause_name(cause);
 }
 
-// Who was ended for want of memory is looked for in the bundle (conmon) and in the cgroup's events (shim).
-static void tell_oom(const struct self *s, const struct container *c) {
-    if (!s->meter.end.memory_kills)
+// Who was ended for want of memory is looked for in the bundle (conmon) and in the cgroup's events (shim);
+// the kernel tells there of its own kills itself. kills: by whomever.
+static void tell_oom(const struct self *s, const struct container *c, uint32_t kills) {
+    if (!kills)
         return;
     int bundle cleanup_close = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int file cleanup_close = openat(bundle, "oom", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (file < 0)
         log_debug("no file 'oom' in the bundle: errno %d", errno);
-    if (c->cgroup)
+    if (c->cgroup && s->meter.end.memory_kills)
         cgroup_tell_oom(c->cgroup);
     usleep(OOM_FIRST);
 }
@@ -307,7 +308,7 @@ static void note_end(const struct oci *o, const struct container *was, const str
         json_decref(c.result);
         c.result = ended_json(&ended);
         container_save(&c, &unused);
-        tell_oom(s, &c);
+        tell_oom(s, &c, ended.report.memory_kills);
     }
     container_close(&c);
 }

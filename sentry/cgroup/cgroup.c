@@ -49,6 +49,7 @@ struct cgroup *cgroup_top(struct kernel *k) {
     struct cgroup *g = cgroup_new(k, "");
     if (!g)
         return NULL;
+    budget_give(vfs_buffers(k->vfs), CGROUP_BYTES);  // the kernel's own, and there for longer than its vfs
     set_owner(g, 0755, 0, 0);
     g->enabled = 0;
     return g;
@@ -60,7 +61,8 @@ struct cgroup *cgroup_get(struct cgroup *g) {
 void cgroup_put(struct cgroup *g) {
     while (g && ref_put(&g->refs)) {
         struct cgroup *parent = g->parent;
-        budget_give(vfs_buffers(g->k->vfs), CGROUP_BYTES);
+        if (g != g->k->cgroup)
+            budget_give(vfs_buffers(g->k->vfs), CGROUP_BYTES);
         waitq_destroy(&g->changed);
         free(g->name);
         free(g);

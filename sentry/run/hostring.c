@@ -160,12 +160,17 @@ static void kicked(struct hostevent_source *s) {
     if (read(r->kick, &n, sizeof n) == sizeof n)
         submit_all(r);
 }
+// What no plain call would answer says that it was not done: the host had no thread for it (a cgroup of few
+// processes), or was interrupted.
+static int64_t answer_of(int res) {
+    return res == -ECANCELED || res == -EINTR || res == -EAGAIN ? HOSTRING_UNDONE : res;
+}
 static void answered(struct hostevent_source *s) {
     struct hostring *r = container_of(s, struct hostring, on_answer);
     struct io_uring_cqe *e;
     while (io_uring_peek_cqe(&r->ring, &e) == 0) {
         struct hostring_op *op = io_uring_cqe_get_data(e);
-        int64_t answer = e->res;
+        int64_t answer = answer_of(e->res);
         io_uring_cqe_seen(&r->ring, e);
         r->nbegun--;
         finish(r, op, answer);

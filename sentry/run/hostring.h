@@ -34,7 +34,7 @@ struct hostring_op *hostring_fetch(struct hostring *r, struct file *f, int fd, u
 struct hostring_op *hostring_sync(struct hostring *r, struct file *f, int fd, bool data_only);
 void hostring_put(struct hostring_op *op);             // may be NULL; what has begun goes on
 struct waitq *hostring_queue(struct hostring_op *op);  // woken when it is done
-// HOSTRING_UNDONE: it was never begun. Else the host's answer, once it is done.
+// HOSTRING_UNDONE: it was never begun, or given up. Else the host's answer, once it is done.
 #define HOSTRING_UNDONE INT64_MIN
 bool hostring_done(const struct hostring_op *op, int64_t *answer);
 struct io_uring *hostring_of_host(struct hostring *r);  // for tests

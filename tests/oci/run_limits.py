@@ -269,7 +269,15 @@ def test_delete_force_after_its_last_note():
     while b.status() != "stopped" and time.monotonic() < limit:
         time.sleep(0.02)
     expect(b.state()["pid"] == 0, "%s" % b.state())
+    wait = subprocess.Popen([at.picket, "--root", at.root, "wait", b.id], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait.wait(0.5)
+        early = True
+    except subprocess.TimeoutExpired:
+        early = False
     picket("delete", "--force", b.id)
+    wait.communicate(timeout=30 * at.scale)
+    expect(not early, "the end is told before all that belongs to it")
     expect(b.end() == 9, "by force")
 
 

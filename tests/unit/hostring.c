@@ -113,6 +113,25 @@ static void test_bound(void **state) {
     hostring_put(hostring_sync(w->ring, w->f, w->fd, false));  // still on the list at the end
 }
 
+// The host gives up what it has no thread for. No fsync(2) answers so: its caller does it itself.
+static void test_given_up(void **state) {
+    static const int32_t answers[] = {-ECANCELED, -EINTR, -EAGAIN};
+    struct world *w = *state;
+    NEEDS_RING(w);
+    struct io_uring_cqe *e;
+    int64_t answer;
+    for (int k = 0; k < 3; k++) {
+        struct hostring_op *op = hostring_sync(w->ring, w->f, w->fd, false);
+        assert_non_null(op);
+        assert_true(hostevent_serve(w->events, NULL, NULL));
+        assert_false(hostring_done(op, &answer));  // begun
+        while (io_uring_peek_cqe(hostring_of_host(w->ring), &e))
+            usleep(100);
+        e->res = answers[k];
+        assert_true(served(w, op) == HOSTRING_UNDONE);
+    }
+}
+
 static int ring_fd(void) {
     DIR *d = opendir("/proc/self/fd");
     int fd = -1;
@@ -161,6 +180,7 @@ static void test_nothing_else(void **state) {
 
 int main(void) {
 #define T(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
-    const struct CMUnitTest tests[] = {T(test_answers), T(test_many), T(test_bound), T(test_nothing_else)};
+    const struct CMUnitTest tests[] = {T(test_answers), T(test_many), T(test_bound), T(test_given_up),
+                                       T(test_nothing_else)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -358,6 +358,33 @@ static void test_aside(void **state) {
     ring_down(&l, &g);
 }
 
+// The host has moved the sandbox to other CPUs meanwhile: nobody stays where he was kept for the poller.
+static void test_aside_of_other_cpus(void **state) {
+    struct ring_try l;
+    struct guest g;
+    cpu_set_t others, all;
+    if (!is_seccomp(state))
+        skip();
+    ring_up(&l, &g, state);
+    all = l.p->pollers.all;
+    if (CPU_ISSET(CPU_SETSIZE - 1, &all) || !sc_aside_begin(l.p, &others)) {
+        ring_down(&l, &g);
+        skip();
+    }
+    assert_true(sc_aside_put(l.p, l.no, &others));
+    CPU_ZERO(&l.p->pollers.all);
+    CPU_SET(CPU_SETSIZE - 1, &l.p->pollers.all);  // there is none
+    sc_aside_return(l.p, l.no);
+    sc_run_on(0, &l.p->pollers.all);
+    assert_false(may_run_on(g.t, &others));
+    cpu_set_t here;
+    assert_int_equal(sched_getaffinity(0, sizeof here, &here), 0);
+    assert_true(CPU_COUNT(&here) > 1);
+    sc_run_on(0, &all);
+    l.p->pollers.all = all;
+    ring_down(&l, &g);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         platform_test(test_ring_numbers),
@@ -368,6 +395,7 @@ int main(void) {
         platform_test(test_text_changed_under_a_waiter),
         platform_test(test_ring_is_wiped),
         platform_test(test_aside),
+        platform_test(test_aside_of_other_cpus),
     };
     alarm(550);
     return run_backends_afresh("platform ring", tests, sizeof tests / sizeof *tests);

@@ -10,16 +10,28 @@
 //
 // Host calls of ours: one for each thread that is put aside, and one when it comes back.
 #include "platform/seccomp/sc.h"
+#include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// LIMIT: CPUs that a sandbox is given while it runs (a wider cpuset) are used by threads that were never kept
+// off a poller's core, nor born of such, and not by the others: the mask that was set last counts.
+void sc_run_on(int tid, const cpu_set_t *cpus) {
+    cpu_set_t any;
+    if (syscall(SYS_sched_setaffinity, tid, sizeof *cpus, cpus) == 0 || errno != EINVAL)
+        return;
+    memset(&any, 0xff, sizeof any);  // a cpuset has none of them any more: all that it has, as the host does
+    syscall(SYS_sched_setaffinity, tid, sizeof any, &any);
+}
 
 // [lock] The number is its thread's own: no thread ends without our word but with its process, which is not
 // reaped while t->lock is held and its state is not DEAD. A running thread that has to leave its core is
 // waited for: the host's stopper takes it, ahead of all else.
 static void run_on(const struct sc_thread *t, const cpu_set_t *cpus) {
     if (t->tid)
-        syscall(SYS_sched_setaffinity, t->tid, sizeof *cpus, cpus);
+        sc_run_on(t->tid, cpus);
 }
 
 bool sc_aside_begin(struct sc_platform *p, cpu_set_t *others) {

@@ -392,7 +392,7 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
         if (my.watches[i].ring)
             give_up(p, i);
     if (my.alone)
-        (void)sched_setaffinity(0, sizeof me->cpus, &me->cpus);
+        sc_run_on(0, &me->cpus);
     my.alone = my.lost = false;
     my.awake = 0;
     return false;

@@ -43,6 +43,7 @@ void sc_poller_wake(struct sc_thread *t);  // no lock; the event's receiver: has
 bool sc_aside_begin(struct sc_platform *p, cpu_set_t *others);  // the caller keeps to its core; or false
 bool sc_aside_put(struct sc_platform *p, unsigned ring, const cpu_set_t *others);  // false: nothing was done
 void sc_aside_return(struct sc_platform *p, unsigned ring);
+void sc_run_on(int tid, const cpu_set_t *cpus);  // 0: the caller; when none of them is allowed: anywhere
 void sc_aside_over(struct sc_thread *t);        // [lock] it may run anywhere
 void sc_aside_born(const struct sc_thread *t);  // [lock] it checks in
 
