@@ -10,6 +10,7 @@
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/run/run.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/signal/signal.h"
 #include "sentry/time/cpu_timers.h"
@@ -36,6 +37,7 @@ static struct cgroup *cgroup_new(struct kernel *k, const char *name) {
     list_init(&g->sibling);
     waitq_init(&g->changed);
     g->id = inode_next_ino(k->vfs);
+    g->member = task_current ? task_current->tg->member : 0;
     g->pids_max = g->cpu_quota = CGROUP_NO_LIMIT;
     g->cpu_period = USUAL_PERIOD;
     g->cpu_weight = USUAL_WEIGHT;
@@ -73,10 +75,13 @@ struct cgroup *cgroup_of(struct tgroup *g) {
     return cgroup_get(group_of(g));
 }
 
+bool cgroup_is_shown(const struct cgroup *g) {
+    return !task_current || g->member == task_current->tg->member;
+}
 static struct cgroup *find(struct cgroup *parent, const char *name) {
     struct cgroup *g;
     list_for_each(g, &parent->children, sibling)
-        if (!strcmp(g->name, name))
+        if (cgroup_is_shown(g) && !strcmp(g->name, name))
             return g;
     return NULL;
 }
@@ -93,6 +98,7 @@ static int link_child(struct cgroup *parent, struct cgroup *g) {
         return -LINUX_EEXIST;
     g->parent = cgroup_get(parent);
     g->depth = parent->depth + 1;
+    g->id = inode_next_ino(g->k->vfs);
     list_add_tail(&parent->children, &g->sibling);
     cgroup_get(g);  // its name's
     return 0;
