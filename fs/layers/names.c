@@ -293,9 +293,10 @@ static int remove_name(struct inode *dir, struct dentry *d) {
         return err;
     int has = lower_has(dir, d->name);
     err = has > 0 ? prepare_whiteout(&c) : has;
-    if (!err)
-        err = has ? hide(&c, dir, d) : remove_upper(&c, dir, d);
-    if (!err)
+    if (err)
+        return change_end(&c, err);
+    err = has ? hide(&c, dir, d) : remove_upper(&c, dir, d);
+    if (err == 0)
         atomic_store(&lnode(d->inode)->gone, true);
     return change_end(&c, err);
 }
@@ -323,8 +324,8 @@ static int exchange(struct change *c, struct inode *odir, struct dentry *od, str
     err = err ? err : hide_at(c, nd->inode, odir, od->name);
     return err ? err : vfs_rename(&c->ctx, &from, od->name, &to, nd->name, LINUX_RENAME_EXCHANGE);
 }
-// By way of the working directory: out of it for a whiteout, if the name has one below, and into the new place
-// for what is there. Each step is undone by itself the other way round.
+// By way of the working directory: out of it for a whiteout, if the name has one below, and into the new
+// place for what is there. Each step is undone by itself the other way round.
 static int move_in_steps(struct change *c, const struct path *from, struct dentry *od, const struct path *to,
                          struct dentry *nd, unsigned out, unsigned in) {
     const struct path *work = &c->work;
