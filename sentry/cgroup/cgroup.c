@@ -22,13 +22,13 @@
 #define USUAL_WEIGHT  100u
 
 // ---- Life -------------------------------------------------------------------------------------------------
-static struct cgroup *cgroup_new(struct kernel *k, const char *name) {
-    if (!budget_take(vfs_buffers(k->vfs), CGROUP_BYTES))
+static struct cgroup *cgroup_new(struct kernel *k, const char *name, uint64_t charged) {
+    if (!budget_take(vfs_buffers(k->vfs), charged))
         return NULL;
     struct cgroup *g = znew(struct cgroup);
     if (!g || !(g->name = xstrdup(name))) {
         free(g);
-        budget_give(vfs_buffers(k->vfs), CGROUP_BYTES);
+        budget_give(vfs_buffers(k->vfs), charged);
         return NULL;
     }
     ref_init(&g->refs, 1);
@@ -48,7 +48,7 @@ static void set_owner(struct cgroup *g, uint32_t mode, uint32_t uid, uint32_t gi
         g->own[i] = (struct cgroup_owner){i == CGROUP_DIR ? mode & 07777 : 0644, uid, gid};
 }
 struct cgroup *cgroup_top(struct kernel *k) {
-    struct cgroup *g = cgroup_new(k, "");
+    struct cgroup *g = cgroup_new(k, "", 0);
     if (!g)
         return NULL;
     set_owner(g, 0755, 0, 0);
@@ -62,7 +62,8 @@ struct cgroup *cgroup_get(struct cgroup *g) {
 void cgroup_put(struct cgroup *g) {
     while (g && ref_put(&g->refs)) {
         struct cgroup *parent = g->parent;
-        budget_give(vfs_buffers(g->k->vfs), CGROUP_BYTES);
+        if (g != g->k->cgroup)  // the top is not charged, and goes when there is no vfs any more
+            budget_give(vfs_buffers(g->k->vfs), CGROUP_BYTES);
         waitq_destroy(&g->changed);
         free(g->name);
         free(g);
@@ -107,7 +108,7 @@ int cgroup_mkdir(struct cgroup *parent, const char *name, uint32_t mode, uint32_
                 struct cgroup **out) {
     if (parent->depth + 1 >= CGROUP_DEPTH_MAX)
         return -LINUX_EAGAIN;
-    struct cgroup *g = cgroup_new(parent->k, name);
+    struct cgroup *g = cgroup_new(parent->k, name, CGROUP_BYTES);
     if (!g)
         return -LINUX_ENOMEM;
     set_owner(g, mode, uid, gid);
