@@ -348,10 +348,6 @@ void super_set_options(struct superblock *sb, char *text) {
     }
     free(was);
 }
-bool super_has_option(struct superblock *sb, const char *text) {
-    LOCKED(&sb->vfs->mounts_lock);
-    return sb->options && strstr(sb->options, text);
-}
 int super_options(struct superblock *sb, char *buf, size_t size) {
     LOCKED(&sb->vfs->mounts_lock);
     return sb->options ? snprintf(buf, size, "%s", sb->options) : 0;

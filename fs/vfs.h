@@ -337,7 +337,6 @@ int64_t mount_root_text(struct mount *m, char *buf, size_t size);
 // For /proc/mounts, each option after a comma. The length; 0: none.
 int super_options(struct superblock *sb, char *buf, size_t size);
 void super_set_options(struct superblock *sb, char *text);  // taken over
-bool super_has_option(struct superblock *sb, const char *text);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component

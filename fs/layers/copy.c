@@ -28,7 +28,7 @@ void layers_temp_name(struct layers *o, char *buf, size_t size) {
 static int copy_bytes(struct layers *o, const struct path *from, struct dentry *to, uint64_t bytes) {
     struct file *in, *out;
     char *buf cleanup_free = xcalloc(1, CHUNK);
-    int err = buf ? file_open_dentry(from->mnt, from->dentry, LINUX_O_RDONLY, &in) : -LINUX_ENOMEM;
+    int err = buf ? layers_open_real(o, from, LINUX_O_RDONLY, MAY_READ, &in) : -LINUX_ENOMEM;
     if (err)
         return err;
     err = file_open_dentry(o->upper, to, LINUX_O_RDWR, &out);
@@ -161,13 +161,20 @@ static int put_in_place(struct inode *i, const struct vfs_ctx *ctx, const char *
         return err == -LINUX_EEXIST ? -LINUX_EIO : err;
     inode_setattr(up.dentry->inode, &was, ATTR_ATIME | ATTR_MTIME);
     err = dcache_lookup(up.dentry, name, strlen(name), NULL, &d);
-    if (err || !d->inode) {
-        if (!err)
-            dentry_put(d);
-        return err ? err : -LINUX_EIO;
+    if (err)
+        return err;
+    if (!d->inode || inode_type(d->inode) != inode_type(i)) {  // another has put something else there since
+        dentry_put(d);
+        return -LINUX_EIO;
     }
     layers_rekey(i, d);
     return 0;
+}
+// Of owners that who mounted us does not know nothing is made: a set-uid program would be one of theirs in a
+// place of that one's choice.
+static bool knows_owners(const struct layers *o, const struct vfs_attr *a) {
+    const struct vfs_cred *c = &o->ctx.cred;
+    return idmap_out(c->uids, a->uid) != ID_NONE && idmap_out(c->gids, a->gid) != ID_NONE;
 }
 static int copy_one(struct inode *i, uint64_t bytes) {
     struct layers *o = layers_of(i);
@@ -179,6 +186,8 @@ static int copy_one(struct inode *i, uint64_t bytes) {
     int err = inode_attr(real.dentry->inode, &a);
     if (err)
         return err;
+    if (!knows_owners(o, &a))
+        return -LINUX_EOVERFLOW;
     layers_ctx(o, NULL, &ctx);
     layers_temp_name(o, temp, sizeof temp);
     err = make(o, &ctx, real.dentry->inode, &a, temp);

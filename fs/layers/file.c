@@ -11,20 +11,20 @@ struct ofile {  // file->priv
     struct file *old;                // [lock] owned: what was there before, or NULL
 };
 
-static int open_real(struct inode *i, unsigned flags, struct file **out, bool *upper) {
+static int open_real(struct inode *i, unsigned mode, struct file **out, bool *upper) {
     struct path p = lnode_real(layers_of(i), lnode(i));
+    int mask = (mode & FMODE_READ ? MAY_READ : 0) | (mode & FMODE_WRITE ? MAY_WRITE : 0);
     *upper = p.mnt == layers_of(i)->upper;
-    return file_open_dentry(p.mnt, p.dentry, flags, out);
+    return layers_open_real(layers_of(i), &p, mode & FMODE_WRITE ? LINUX_O_RDWR : LINUX_O_RDONLY, mask, out);
 }
 int layers_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
-    unsigned acc = f->mode & FMODE_WRITE ? LINUX_O_RDWR : LINUX_O_RDONLY;
     bool upper;
     int err = f->mode & FMODE_WRITE ? layers_copy_up(i, UINT64_MAX) : 0;
     struct ofile *o = err ? NULL : znew(struct ofile);
     struct file *real;
     if (!o)
         return err ? err : -LINUX_ENOMEM;
-    err = open_real(i, acc, &real, &upper);
+    err = open_real(i, f->mode, &real, &upper);
     if (err) {
         free(o);
         return err;
@@ -58,7 +58,7 @@ static int real_of(struct file *f, struct file **out) {
     *out = atomic_load_explicit(&o->real, memory_order_acquire);
     if (atomic_load(&o->upper) || !lnode_upper(lnode(f->inode)))
         return 0;
-    int err = open_real(f->inode, LINUX_O_RDONLY, &fresh, &upper);
+    int err = open_real(f->inode, FMODE_READ, &fresh, &upper);
     if (err)
         return err;
     {

@@ -61,10 +61,13 @@ void layers_rekey(struct inode *i, struct dentry *upper) {
     struct rb_node *parent, **link;
     LOCKED(&o->lock);
     erase_locked(o, n);
-    invariant(!find_locked(o, upper->inode, &parent, &link));
-    n->key = upper->inode;
-    rb_insert(&o->nodes, &n->by_key, parent, link);
-    n->in_tree = true;
+    // Who reaches the working directory by another way can have given the copy a name already, and that has a
+    // node: then there are two, of which one is found.
+    if (!find_locked(o, upper->inode, &parent, &link)) {
+        n->key = upper->inode;
+        rb_insert(&o->nodes, &n->by_key, parent, link);
+        n->in_tree = true;
+    }
     atomic_store_explicit(&n->upper, upper, memory_order_release);
 }
 
@@ -205,6 +208,19 @@ static int set_flags(struct inode *i, uint32_t was, uint32_t flags) {
     return err;
 }
 
+// ---- In the name of who mounted us ------------------------------------------------------------------------
+// A merged directory shows its topmost part's mode, and a copy is made for whoever asks: what a part below
+// lets nobody see is asked for here.
+int layers_look(const struct layers *o, struct dentry *dir, const char *name, struct dentry **out) {
+    int err = vfs_permission(dir->inode, MAY_EXEC, &o->ctx.cred);
+    return err ? err : dcache_lookup(dir, name, strlen(name), NULL, out);
+}
+int layers_open_real(const struct layers *o, const struct path *p, unsigned flags, int mask,
+                     struct file **out) {
+    int err = vfs_permission(p->dentry->inode, mask, &o->ctx.cred);
+    return err ? err : file_open_dentry(p->mnt, p->dentry, flags, out);
+}
+
 // ---- Looking up -------------------------------------------------------------------------------------------
 bool layers_is_whiteout(struct inode *i) {
     return i && inode_type(i) == LINUX_S_IFCHR && i->attr.rdev == 0;
@@ -241,14 +257,13 @@ static void take(struct layers *o, struct found *f, struct dentry *d, bool upper
 }
 static int look_in_all(struct layers *o, struct lnode *dir, const char *name, struct found *f) {
     struct dentry *up = lnode_upper(dir), *d;
-    size_t len = strlen(name);
-    int err = up ? dcache_lookup(up, name, len, NULL, &d) : 0;
+    int err = up ? layers_look(o, up, name, &d) : 0;
     if (err)
         return err;
     if (up)
         take(o, f, d, true, 0);
     for (unsigned k = 0; k < dir->n && !f->ends; k++) {
-        err = dcache_lookup(dir->lower[k].d, name, len, NULL, &d);
+        err = layers_look(o, dir->lower[k].d, name, &d);
         if (err)
             return err;
         take(o, f, d, false, dir->lower[k].layer);

@@ -55,10 +55,15 @@ static inline struct path lnode_real(const struct layers *o, const struct lnode 
 // layers.c
 extern const char layers_opaque[], layers_user_opaque[];
 bool layers_is_whiteout(struct inode *i);
+// Objects of the layers, for who mounted us: what that one may not do is nobody's to do through us.
+int layers_look(const struct layers *o, struct dentry *dir, const char *name, struct dentry **out);
+int layers_open_real(const struct layers *o, const struct path *p, unsigned flags, int mask,
+                     struct file **out);
 // The inode for an object that is made in the upper layer (taken over), below parent (ours).
 int layers_inode(struct superblock *sb, struct dentry *parent, struct dentry *upper, struct below *lower,
                  unsigned n, struct inode **out);
-void layers_rekey(struct inode *i, struct dentry *upper /* taken over */);  // it has been copied up
+// It has been copied up. upper: taken over.
+void layers_rekey(struct inode *i, struct dentry *upper);
 void layers_sync(struct inode *i);  // what the VFS knows of it, after its object was changed
 int layers_getattr(struct inode *i, struct vfs_attr *a);
 int layers_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
@@ -86,7 +91,8 @@ int layers_tmpfile(struct inode *dir, struct dentry *d, uint32_t mode, const str
 extern const struct file_ops layers_dir_fops;
 int layers_empty(struct inode *dir);  // 0, -LINUX_ENOTEMPTY, or another error
 // Calls fn with each name of a directory of one layer, until it is not 0.
-int layers_each(struct mount *mnt, struct dentry *dir, int (*fn)(void *arg, const char *name), void *arg);
+int layers_each(const struct layers *o, const struct path *dir, int (*fn)(void *arg, const char *name),
+                void *arg);
 
 // file.c
 extern const struct file_ops layers_file_fops;

@@ -114,15 +114,21 @@ static int read_dir(struct file *f, struct listing *l) {
     } while (off != was);
     return 0;
 }
+static const char *name_text(const struct listing *l, uint32_t k, char text[LINUX_NAME_MAX + 1]) {
+    memcpy(text, l->text + l->names[k].at, l->names[k].len);
+    text[l->names[k].len] = '\0';
+    return text;
+}
 // Which of those that came with this layer are whiteouts?
-static int find_whiteouts(struct listing *l, struct dentry *dir, uint32_t from) {
+static int find_whiteouts(const struct layers *o, struct listing *l, struct dentry *dir, uint32_t from) {
     const unsigned unknown = 0, device = LINUX_S_IFCHR >> 12;
     for (uint32_t k = from; k < l->n; k++) {
         struct name *e = &l->names[k];
         struct dentry *d;
         if (e->type != unknown && e->type != device)
             continue;
-        int err = dcache_lookup(dir, l->text + e->at, e->len, NULL, &d);
+        char text[LINUX_NAME_MAX + 1];
+        int err = layers_look(o, dir, name_text(l, k, text), &d);
         if (err)
             return err;
         e->hidden = layers_is_whiteout(d->inode);
@@ -130,15 +136,15 @@ static int find_whiteouts(struct listing *l, struct dentry *dir, uint32_t from) 
     }
     return 0;
 }
-static int read_layer(struct listing *l, struct mount *mnt, struct dentry *dir) {
+static int read_layer(const struct layers *o, struct listing *l, const struct path *dir) {
     struct file *f;
     uint32_t from = l->n;
-    int err = file_open_dentry(mnt, dir, LINUX_O_RDONLY | LINUX_O_DIRECTORY, &f);
+    int err = layers_open_real(o, dir, LINUX_O_RDONLY | LINUX_O_DIRECTORY, MAY_READ, &f);
     if (err)
         return err;
     err = read_dir(f, l);
     file_put(f);
-    return err ? err : find_whiteouts(l, dir, from);
+    return err ? err : find_whiteouts(o, l, dir->dentry, from);
 }
 static struct listing *listing_new(struct vfs *v) {
     struct listing *l = znew(struct listing);
@@ -155,9 +161,9 @@ static int list(struct inode *dir, struct listing **out) {
     struct listing *l = listing_new(dir->sb->vfs);
     if (!l)
         return -LINUX_ENOMEM;
-    int err = up ? read_layer(l, o->upper, up) : 0;
+    int err = up ? read_layer(o, l, &(struct path){o->upper, up}) : 0;
     for (unsigned k = 0; k < n->n && !err; k++)
-        err = read_layer(l, o->lower[n->lower[k].layer], n->lower[k].d);
+        err = read_layer(o, l, &(struct path){o->lower[n->lower[k].layer], n->lower[k].d});
     if (err) {
         listing_free(l);
         return err;
@@ -176,17 +182,15 @@ int layers_empty(struct inode *dir) {
     listing_free(l);
     return err;
 }
-int layers_each(struct mount *mnt, struct dentry *dir, int (*fn)(void *arg, const char *name), void *arg) {
-    struct listing *l = listing_new(dir->sb->vfs);
+int layers_each(const struct layers *o, const struct path *dir, int (*fn)(void *arg, const char *name),
+                void *arg) {
+    struct listing *l = listing_new(o->ctx.vfs);
     char text[LINUX_NAME_MAX + 1];
     if (!l)
         return -LINUX_ENOMEM;
-    int err = read_layer(l, mnt, dir);
-    for (uint32_t k = 0; k < l->n && !err; k++) {
-        memcpy(text, l->text + l->names[k].at, l->names[k].len);
-        text[l->names[k].len] = '\0';
-        err = fn(arg, text);
-    }
+    int err = read_layer(o, l, dir);
+    for (uint32_t k = 0; k < l->n && !err; k++)
+        err = fn(arg, name_text(l, k, text));
     listing_free(l);
     return err;
 }

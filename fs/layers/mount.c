@@ -100,16 +100,31 @@ static int mount_layers(struct vfs *v, struct layers *o, const struct layers_opt
 
 // ---- The working directory --------------------------------------------------------------------------------
 struct sweep {
+    const struct layers *o;
     const struct vfs_ctx *ctx;
     struct path dir;
 };
 // What a mount before left there. "incompat" is a word for later ones: they are not to use it.
+static int unlink_one(void *arg, const char *name) {
+    struct sweep *s = arg;
+    return vfs_unlink(s->ctx, &s->dir, name);
+}
+// A directory was empty when it came there, but for whiteouts.
+static int sweep_dir(const struct sweep *s, const char *name) {
+    struct sweep in = {s->o, s->ctx, {s->dir.mnt, NULL}};
+    int err = dcache_lookup(s->dir.dentry, name, strlen(name), NULL, &in.dir.dentry);
+    if (err)
+        return err;
+    err = in.dir.dentry->inode ? layers_each(s->o, &in.dir, unlink_one, &in) : 0;
+    dentry_put(in.dir.dentry);
+    return err ? err : vfs_rmdir(s->ctx, &s->dir, name);
+}
 static int sweep_one(void *arg, const char *name) {
     struct sweep *s = arg;
     if (!strcmp(name, "incompat"))
         return -LINUX_EINVAL;
     int err = vfs_unlink(s->ctx, &s->dir, name);
-    return err == -LINUX_EISDIR ? vfs_rmdir(s->ctx, &s->dir, name) : err;
+    return err == -LINUX_EISDIR ? sweep_dir(s, name) : err;
 }
 static int find_work(struct layers *o, const struct path *base) {
     int err = dcache_lookup(base->dentry, "work", 4, NULL, &o->work);
@@ -133,8 +148,8 @@ static int prepare_work(struct layers *o, const struct layers_opts *m) {
     err = find_work(o, &base);
     if (err)
         return err;
-    struct sweep s = {&ctx, {o->upper, o->work}};
-    err = layers_each(s.dir.mnt, s.dir.dentry, sweep_one, &s);
+    struct sweep s = {o, &ctx, {o->upper, o->work}};
+    err = layers_each(o, &s.dir, sweep_one, &s);
     err = err ? err : try_whiteout(o, &ctx);
     if (err || !m->is_volatile)
         return err;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The calls that change names. Each has the upper directory made if need be, then changes the upper layer
 // under `change`, by the calls of the VFS. A name that a lower layer has, and that goes, leaves a whiteout,
-// which is made beforehand in the working directory, so that putting it in place is all that can fail after
-// the first effect. Our directories' locks are held.
+// which is made beforehand in the working directory and comes to its place in the step that takes the name
+// away. Our directories' locks are held.
 #include "abi/misc.h"
 #include "fs/layers/layers.h"
 #include <string.h>
@@ -252,18 +252,39 @@ static int sweep_one(void *arg, const char *name) {
 }
 static int sweep(struct change *c, struct inode *dir) {
     struct sweep s = {c, upper_of(c->o, dir)};
-    int err = s.dir.dentry ? layers_each(s.dir.mnt, s.dir.dentry, sweep_one, &s) : 0;
+    int err = s.dir.dentry ? layers_each(c->o, &s.dir, sweep_one, &s) : 0;
     return err;
+}
+// The object lies in the working directory under that name, and nothing shows it any more: what cannot be
+// removed of it stays there for the next mount to sweep.
+static void discard(struct change *c, struct inode *i, const char *temp) {
+    if (!inode_is_dir(i))
+        vfs_unlink(&c->ctx, &c->work, temp);
+    else if (!sweep(c, i))
+        vfs_rmdir(&c->ctx, &c->work, temp);
 }
 static int remove_upper(struct change *c, struct inode *dir, struct dentry *d) {
     struct path up = upper_of(c->o, dir);
     struct inode *i = d->inode;
-    if (!lnode_upper(lnode(i)))
-        return 0;
     if (!inode_is_dir(i))
-        return *c->whiteout ? 0 : vfs_unlink(&c->ctx, &up, d->name);  // else it is replaced
+        return vfs_unlink(&c->ctx, &up, d->name);
     int err = sweep(c, i);
     return err ? err : vfs_rmdir(&c->ctx, &up, d->name);
+}
+// One step, so that no failure lets the lower name show.
+static int hide(struct change *c, struct inode *dir, struct dentry *d) {
+    struct path up = upper_of(c->o, dir);
+    struct inode *i = d->inode;
+    char temp[TEMP_SIZE];
+    if (!inode_is_dir(i) || !lnode_upper(lnode(i)))
+        return place_whiteout(c, dir, d->name);
+    int err = vfs_rename(&c->ctx, &c->work, c->whiteout, &up, d->name, LINUX_RENAME_EXCHANGE);
+    if (err)
+        return err;
+    memcpy(temp, c->whiteout, sizeof temp);
+    *c->whiteout = '\0';
+    discard(c, i, temp);
+    return 0;
 }
 static int remove_name(struct inode *dir, struct dentry *d) {
     struct change c;
@@ -272,9 +293,10 @@ static int remove_name(struct inode *dir, struct dentry *d) {
         return err;
     int has = lower_has(dir, d->name);
     err = has > 0 ? prepare_whiteout(&c) : has;
-    err = err ? err : remove_upper(&c, dir, d);
-    err = err || !has ? err : place_whiteout(&c, dir, d->name);
-    if (!err)
+    if (err)
+        return change_end(&c, err);
+    err = has ? hide(&c, dir, d) : remove_upper(&c, dir, d);
+    if (err == 0)
         atomic_store(&lnode(d->inode)->gone, true);
     return change_end(&c, err);
 }
@@ -302,26 +324,57 @@ static int exchange(struct change *c, struct inode *odir, struct dentry *od, str
     err = err ? err : hide_at(c, nd->inode, odir, od->name);
     return err ? err : vfs_rename(&c->ctx, &from, od->name, &to, nd->name, LINUX_RENAME_EXCHANGE);
 }
+// By way of the working directory: out of it for a whiteout, if the name has one below, and into the new
+// place for what is there. Each step is undone by itself the other way round.
+static int move_in_steps(struct change *c, const struct path *from, struct dentry *od, const struct path *to,
+                         struct dentry *nd, unsigned out, unsigned in) {
+    const struct path *work = &c->work;
+    char temp[TEMP_SIZE];
+    if (out)
+        memcpy(temp, c->whiteout, sizeof temp);
+    else
+        layers_temp_name(c->o, temp, sizeof temp);
+    int err = out ? vfs_rename(&c->ctx, work, temp, from, od->name, out)
+                  : vfs_rename(&c->ctx, from, od->name, work, temp, 0);
+    if (err)
+        return err;
+    err = vfs_rename(&c->ctx, work, temp, to, nd->name, in);
+    if (err) {
+        int back = vfs_rename(&c->ctx, work, temp, from, od->name, out);
+        if (back)
+            *c->whiteout = '\0';  // it is the object
+        return err;
+    }
+    *c->whiteout = '\0';
+    if (!in)
+        return 0;
+    if (nd->inode)
+        discard(c, nd->inode, temp);
+    else
+        vfs_unlink(&c->ctx, work, temp);
+    return 0;
+}
 static int move(struct change *c, struct inode *odir, struct dentry *od, struct inode *ndir,
                 struct dentry *nd) {
     struct path from = upper_of(c->o, odir), to = upper_of(c->o, ndir);
     struct inode *victim = nd->inode;
+    bool dir = inode_is_dir(od->inode);
     int has = lower_has(odir, od->name);
     int err = has > 0 ? prepare_whiteout(c) : has;
     err = err ? err : hide_at(c, od->inode, ndir, nd->name);
-    err = err || !victim || !inode_is_dir(victim) ? err : sweep(c, victim);
-    err = err || !inode_is_dir(od->inode) ? err : uncover(c, ndir, nd->name);
+    int white = err || !dir ? 0 : has_whiteout(c->o, ndir, nd->name);
+    err = err || white >= 0 ? err : white;
     if (err)
         return err;
-    err = vfs_rename(&c->ctx, &from, od->name, &to, nd->name, 0);
-    if (err) {
-        if (!*c->whiteout)
-            cover_again(c, ndir, nd->name);
-        return err;
-    }
-    if (victim)
+    bool swaps = white || (dir && victim && lnode_upper(lnode(victim)));
+    if (has || swaps)
+        err = move_in_steps(c, &from, od, &to, nd, has ? LINUX_RENAME_EXCHANGE : 0,
+                            swaps ? LINUX_RENAME_EXCHANGE : 0);
+    else
+        err = vfs_rename(&c->ctx, &from, od->name, &to, nd->name, 0);
+    if (!err && victim)
         atomic_store(&lnode(victim)->gone, true);
-    return has ? place_whiteout(c, odir, od->name) : 0;
+    return err;
 }
 int layers_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd,
                   unsigned flags) {

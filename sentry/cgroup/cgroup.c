@@ -10,6 +10,7 @@
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/run/run.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/signal/signal.h"
 #include "sentry/time/cpu_timers.h"
@@ -21,13 +22,13 @@
 #define USUAL_WEIGHT  100u
 
 // ---- Life -------------------------------------------------------------------------------------------------
-static struct cgroup *cgroup_new(struct kernel *k, const char *name) {
-    if (!budget_take(vfs_buffers(k->vfs), CGROUP_BYTES))
+static struct cgroup *cgroup_new(struct kernel *k, const char *name, uint64_t charged) {
+    if (!budget_take(vfs_buffers(k->vfs), charged))
         return NULL;
     struct cgroup *g = znew(struct cgroup);
     if (!g || !(g->name = xstrdup(name))) {
         free(g);
-        budget_give(vfs_buffers(k->vfs), CGROUP_BYTES);
+        budget_give(vfs_buffers(k->vfs), charged);
         return NULL;
     }
     ref_init(&g->refs, 1);
@@ -36,6 +37,7 @@ static struct cgroup *cgroup_new(struct kernel *k, const char *name) {
     list_init(&g->sibling);
     waitq_init(&g->changed);
     g->id = inode_next_ino(k->vfs);
+    g->member = task_current ? task_current->tg->member : 0;
     g->pids_max = g->cpu_quota = CGROUP_NO_LIMIT;
     g->cpu_period = USUAL_PERIOD;
     g->cpu_weight = USUAL_WEIGHT;
@@ -46,10 +48,9 @@ static void set_owner(struct cgroup *g, uint32_t mode, uint32_t uid, uint32_t gi
         g->own[i] = (struct cgroup_owner){i == CGROUP_DIR ? mode & 07777 : 0644, uid, gid};
 }
 struct cgroup *cgroup_top(struct kernel *k) {
-    struct cgroup *g = cgroup_new(k, "");
+    struct cgroup *g = cgroup_new(k, "", 0);
     if (!g)
         return NULL;
-    budget_give(vfs_buffers(k->vfs), CGROUP_BYTES);  // the kernel's own, and there for longer than its vfs
     set_owner(g, 0755, 0, 0);
     g->enabled = 0;
     return g;
@@ -61,7 +62,7 @@ struct cgroup *cgroup_get(struct cgroup *g) {
 void cgroup_put(struct cgroup *g) {
     while (g && ref_put(&g->refs)) {
         struct cgroup *parent = g->parent;
-        if (g != g->k->cgroup)
+        if (g != g->k->cgroup)  // the top is not charged, and goes when there is no vfs any more
             budget_give(vfs_buffers(g->k->vfs), CGROUP_BYTES);
         waitq_destroy(&g->changed);
         free(g->name);
@@ -75,10 +76,13 @@ struct cgroup *cgroup_of(struct tgroup *g) {
     return cgroup_get(group_of(g));
 }
 
+bool cgroup_is_shown(const struct cgroup *g) {
+    return !task_current || g->member == task_current->tg->member;
+}
 static struct cgroup *find(struct cgroup *parent, const char *name) {
     struct cgroup *g;
     list_for_each(g, &parent->children, sibling)
-        if (!strcmp(g->name, name))
+        if (cgroup_is_shown(g) && !strcmp(g->name, name))
             return g;
     return NULL;
 }
@@ -95,6 +99,7 @@ static int link_child(struct cgroup *parent, struct cgroup *g) {
         return -LINUX_EEXIST;
     g->parent = cgroup_get(parent);
     g->depth = parent->depth + 1;
+    g->id = inode_next_ino(g->k->vfs);
     list_add_tail(&parent->children, &g->sibling);
     cgroup_get(g);  // its name's
     return 0;
@@ -103,7 +108,7 @@ int cgroup_mkdir(struct cgroup *parent, const char *name, uint32_t mode, uint32_
                 struct cgroup **out) {
     if (parent->depth + 1 >= CGROUP_DEPTH_MAX)
         return -LINUX_EAGAIN;
-    struct cgroup *g = cgroup_new(parent->k, name);
+    struct cgroup *g = cgroup_new(parent->k, name, CGROUP_BYTES);
     if (!g)
         return -LINUX_ENOMEM;
     set_owner(g, mode, uid, gid);

@@ -37,7 +37,8 @@ struct cgroup {
     struct list children;    // [T]
     struct list sibling;     // [T]
     char *name;              // [c] owned
-    uint64_t id;             // [c]
+    uint64_t id;             // [T] set when it is linked: children come in the order of it
+    uint64_t member;         // [c] of which container of a pod its maker was: only that one sees it
     unsigned depth;          // [c]
     bool dead;               // [T] removed
     unsigned nprocs;         // [T] living processes in it; of the top: not counted
@@ -66,6 +67,8 @@ void cgroup_put(struct cgroup *g);  // NULL: nothing
 struct cgroup *cgroup_of(struct tgroup *g);
 
 // ---- With tasks_lock held ---------------------------------------------------------------------------------
+// Is it of the container whose task looks?
+bool cgroup_is_shown(const struct cgroup *g);
 bool cgroup_is_within(const struct cgroup *g, const struct cgroup *top);
 // May there be one more task in it? Counts the refusal.
 bool cgroup_has_room(struct cgroup *g);

@@ -4,11 +4,13 @@
 // enabled above). Directories' locks have the rank of procfs': looking up takes tasks_lock.
 #include "abi/misc.h"
 #include "abi/poll.h"
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/cgroup/files.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/run.h"
+#include <stdio.h>
 #include <string.h>
 
 #define STORE_MAX 4096u
@@ -44,7 +46,7 @@ static int get_attr(struct inode *i, struct vfs_attr *a) {
     a->nlink = n->file ? 1 : 2;
     if (!n->file)
         list_for_each(c, &n->g->children, sibling)
-            a->nlink++;
+            a->nlink += cgroup_is_shown(c);
     return 0;
 }
 static int permission(struct inode *i, int mask, const struct vfs_cred *c) {
@@ -157,23 +159,50 @@ static bool emit(struct readdir_sink *s, const char *name, uint64_t ino, uint32_
     return true;
 }
 #define GROUPS_AT 1024u
-// The k-th child's name and number; false: there are not so many.
-static bool nth_child(struct cgroup *g, uint64_t k, char *name, size_t size, uint64_t *ino) {
+struct entry {
+    char name[LINUX_NAME_MAX + 1];
+    uint64_t id;
+};
+#define ENTRIES 64u
+// The first children whose numbers are not below that.
+static unsigned children_from(struct cgroup *g, uint64_t id, struct entry *out) {
     const struct cgroup *c;
+    unsigned n = 0;
     LOCKED(&g->k->tasks_lock);
     list_for_each(c, &g->children, sibling) {
-        if (k-- > 0)
+        if (c->id < id || !cgroup_is_shown(c))
             continue;
-        strncpy(name, c->name, size - 1);
-        *ino = c->id << 8;
-        return true;
+        snprintf(out[n].name, sizeof out[n].name, "%s", c->name);
+        out[n].id = c->id;
+        if (++n == ENTRIES)
+            break;
     }
-    return false;
+    return n;
+}
+// A group's number is its place, so that none is passed over when others go meanwhile.
+static int emit_children(struct cgroup *g, struct readdir_sink *s, uint64_t *off) {
+    struct entry *all cleanup_free = xcalloc(ENTRIES, sizeof *all);
+    unsigned n = ENTRIES;
+    if (!all)
+        return -LINUX_ENOMEM;
+    while (n == ENTRIES) {
+        n = children_from(g, *off - GROUPS_AT, all);
+        for (unsigned k = 0; k < n; k++) {
+            const struct entry *e = &all[k];
+            uint64_t next = GROUPS_AT + e->id + 1;
+            if (!s->emit(s, e->name, strlen(e->name), e->id << 8, LINUX_S_IFDIR >> 12, next))
+                return 0;
+            *off = next;
+        }
+        if (vfs_caller_dies(g->k->vfs))
+            return -LINUX_EINTR;
+    }
+    return 0;
 }
 static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct cgroup *g = node_of(f->inode)->g;
     const uint64_t up = f->path.dentry->parent->inode->attr.ino;
-    uint64_t n = 0, ino;
+    uint64_t n = 0;
     while (*off < 2)
         if (!emit(s, *off ? ".." : ".", *off ? up : f->inode->attr.ino, LINUX_S_IFDIR, off))
             return 0;
@@ -185,12 +214,7 @@ static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
             return 0;
     }
     *off = *off < GROUPS_AT ? GROUPS_AT : *off;
-    for (char name[LINUX_NAME_MAX + 1] = ""; nth_child(g, *off - GROUPS_AT, name, sizeof name, &ino);) {
-        if (!emit(s, name, ino, LINUX_S_IFDIR, off))
-            return 0;
-        memset(name, 0, sizeof name);
-    }
-    return 0;
+    return emit_children(g, s, off);
 }
 
 // ---- Files ------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ static int move_process(struct task *t, struct cgroup *to, const char *text, str
     TASK_VFS_CTX(t, ctx);
     LOCKED(&t->k->tasks_lock);
     struct tgroup *g = nr ? t->k->tgs[pid_in(t->tg->pid_ns, (int32_t)nr)] : t->tg;
-    if (!g || g->state != TG_ALIVE || !g->parent)
+    if (!g || g->state != TG_ALIVE || !g->parent || g->member != t->tg->member)
         return -LINUX_ESRCH;
     struct cgroup *from = g->cgroup.in ? g->cgroup.in : t->k->cgroup;
     err = cgroup_may_move(t, &ctx.cred, from, to);
@@ -131,7 +131,7 @@ static int parse_controllers(char *text, unsigned *on, unsigned *off) {
 static void reset_children(struct cgroup *g, unsigned off) {
     struct cgroup *c;
     list_for_each(c, &g->children, sibling)
-        if (off & CGROUP_PIDS)
+        if ((off & CGROUP_PIDS) && cgroup_is_shown(c))
             c->pids_max = CGROUP_NO_LIMIT;
 }
 static int store_subtree(struct task *t, struct cgroup *g, char *text) {
@@ -163,7 +163,7 @@ static void show_stat(struct proc_text *x, const struct cgroup *top) {
     for (;;) {
         if (!list_empty(&g->children)) {
             g = list_first(&g->children, struct cgroup, sibling);
-            n++;
+            n += cgroup_is_shown(g);
             continue;
         }
         while (g != top && g->sibling.next == &g->parent->children)
@@ -171,7 +171,7 @@ static void show_stat(struct proc_text *x, const struct cgroup *top) {
         if (g == top)
             break;
         g = list_first(&g->sibling, struct cgroup, sibling);
-        n++;
+        n += cgroup_is_shown(g);
     }
     proc_printf(x, "nr_descendants %u\nnr_dying_descendants 0\n", n);
 }

@@ -159,9 +159,10 @@ static void clone_drop(struct task *c) {
         tgroup_put(g);  // the table's reference, which it never got into
 }
 
-static bool take_pid(const struct tgroup *g) {
+// What goes into another control group is that one's alone (join_cgroup()).
+static bool take_pid(const struct tgroup *g, bool into) {
     LOCKED(&g->k->tasks_lock);
-    return (!g->cgroup.in || cgroup_has_room(g->cgroup.in)) && limits_take_pid(g);
+    return (into || !g->cgroup.in || cgroup_has_room(g->cgroup.in)) && limits_take_pid(g);
 }
 static void give_pid(const struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
@@ -206,7 +207,7 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     err = thread ? mm_op_begin_range(t, 0, 0) : mm_op_begin(t);
     if (err != 0)
         return err;
-    if (!take_pid(t->tg)) {
+    if (!take_pid(t->tg, r->flags & LINUX_CLONE_INTO_CGROUP)) {
         mm_op_end(t);
         return -LINUX_EAGAIN;
     }

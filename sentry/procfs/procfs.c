@@ -479,9 +479,13 @@ static const struct super_ops proc_super_ops = {.kill = kill_super};
 bool procfs_is(const struct superblock *sb) {
     return sb->ops == &proc_super_ops && sb->magic == LINUX_PROC_SUPER_MAGIC;
 }
+void procfs_look(const struct superblock *sb, struct procfs_opts *o) {
+    struct proc_super *s = sb->priv;
+    *o = (struct procfs_opts){(enum proc_hide)atomic_load(&s->hide), atomic_load(&s->gid), s->pids_only};
+}
 void procfs_change(struct superblock *sb, const struct procfs_opts *o) {
     struct proc_super *s = sb->priv;
-    atomic_store(&s->gid, o->has_gid ? o->gid : 0);
+    atomic_store(&s->gid, o->gid);
     atomic_store(&s->hide, o->hide);
 }
 int procfs_create(struct vfs *vfs, struct pid_ns *ns, const struct procfs_opts *o, struct superblock **out) {

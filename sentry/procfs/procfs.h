@@ -11,11 +11,11 @@ enum proc_hide { PROC_HIDE_NOTHING, PROC_HIDE_CONTENT, PROC_HIDE_ALL, PROC_HIDE_
 struct procfs_opts {      // proc(5), "Mount options"
     enum proc_hide hide;  // of whom one may not trace
     uint32_t gid;         // who is in that group may look all the same
-    bool has_gid;         // false: group 0
     bool pids_only;       // subset=pid
 };
 int procfs_create(struct vfs *vfs, struct pid_ns *ns, const struct procfs_opts *o, struct superblock **out);
 bool procfs_is(const struct superblock *sb);
+void procfs_look(const struct superblock *sb, struct procfs_opts *o);
 void procfs_change(struct superblock *sb, const struct procfs_opts *o);  // but for pids_only
 
 extern const char procfs_filesystems[];  // /proc/filesystems

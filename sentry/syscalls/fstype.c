@@ -207,20 +207,19 @@ static int make_fuse(struct task *t, const struct fs_config *c, struct superbloc
 static int make_overlay(struct task *t, const struct fs_config *c, struct superblock **sb) {
     return overlay_config_make(t, c->overlay, sb);
 }
-static struct procfs_opts proc_opts(const struct fs_config *c) {
-    return (struct procfs_opts){.hide = (enum proc_hide)value_or(c, FS_HIDE, PROC_HIDE_NOTHING),
-                                .has_gid = given(c, FS_GID),
-                                .gid = (uint32_t)c->values[FS_GID],
-                                .pids_only = given(c, FS_SUBSET)};
+// What is not given stays as it is.
+static void proc_opts(const struct fs_config *c, struct procfs_opts *o) {
+    o->hide = (enum proc_hide)value_or(c, FS_HIDE, o->hide);
+    o->gid = (uint32_t)value_or(c, FS_GID, o->gid);
 }
-static int show_proc(const struct fs_config *c, bool pids_only, struct superblock *sb) {
+static int show_proc(const struct procfs_opts *o, struct superblock *sb) {
     char text[96] = "";
     int n = 0;
-    if (given(c, FS_GID))
-        n += snprintf(text, sizeof text, ",gid=%u", (unsigned)c->values[FS_GID]);
-    if (value_or(c, FS_HIDE, 0))
-        n += snprintf(text + n, sizeof text - (size_t)n, ",hidepid=%s", hides[c->values[FS_HIDE]]);
-    if (pids_only)
+    if (o->gid)
+        n += snprintf(text, sizeof text, ",gid=%u", o->gid);
+    if (o->hide != PROC_HIDE_NOTHING)
+        n += snprintf(text + n, sizeof text - (size_t)n, ",hidepid=%s", hides[o->hide]);
+    if (o->pids_only)
         snprintf(text + n, sizeof text - (size_t)n, ",subset=pid");
     char *copy = xstrdup(text);
     if (!copy)
@@ -229,11 +228,12 @@ static int show_proc(const struct fs_config *c, bool pids_only, struct superbloc
     return 0;
 }
 static int make_proc(struct task *t, const struct fs_config *c, struct superblock **sb) {
-    struct procfs_opts o = proc_opts(c);
+    struct procfs_opts o = {.hide = PROC_HIDE_NOTHING, .pids_only = given(c, FS_SUBSET)};
+    proc_opts(c, &o);
     int err = procfs_create(t->k->vfs, t->tg->pid_ns, &o, sb);
     if (err < 0)
         return err;
-    err = show_proc(c, o.pids_only, *sb);
+    err = show_proc(&o, *sb);
     if (err < 0)
         super_put(*sb);
     return err;
@@ -467,8 +467,10 @@ int fs_config_apply(struct task *t, struct fs_config *c, struct superblock *sb) 
             return err;
     }
     if (procfs_is(sb) && (given(c, FS_HIDE) || given(c, FS_GID))) {
-        struct procfs_opts o = proc_opts(c);
-        int err = show_proc(c, super_has_option(sb, ",subset=pid"), sb);
+        struct procfs_opts o;
+        procfs_look(sb, &o);
+        proc_opts(c, &o);
+        int err = show_proc(&o, sb);
         if (err < 0)
             return err;
         procfs_change(sb, &o);

@@ -504,6 +504,21 @@ MUTANTS = [
         "fs/fuse/node.c", "return !owner || user;", "return true;")]),
     ("the end of a daemon is not told", "seccomp", "syscalls:^fuse$", [(
         "fs/fuse/dev.c", "if (last)\n        fuse_abort(c);", "if (false)\n        fuse_abort(c);")]),
+    # ---- Overlays that guests mount, groups, proc ------------------------------------------------------------------------
+    ("a layer is searched in nobody's name", "seccomp", "syscalls:^overlay$", [(
+        "fs/layers/layers.c", "vfs_permission(dir->inode, MAY_EXEC, &o->ctx.cred)", "vfs_permission(dir->inode, 0, &o->ctx.cred)")]),
+    ("a layer's directory is read in nobody's name", "seccomp", "syscalls:^overlay$", [(
+        "fs/layers/layers.c", "vfs_permission(p->dentry->inode, mask, &o->ctx.cred)",
+        "vfs_permission(p->dentry->inode, 0, &o->ctx.cred)")]),
+    ("copies are made of any owner", "seccomp", "syscalls:^overlay$", [(
+        "fs/layers/copy.c", "if (!knows_owners(o, &a))", "if (knows_owners(o, &a) && false)")]),
+    ("a directory's whiteouts go before it does", "seccomp", "syscalls:^overlay$", [(
+        "fs/layers/names.c", "int err = vfs_rename(&c->ctx, &c->work, c->whiteout, &up, d->name, LINUX_RENAME_EXCHANGE);",
+        "sweep(c, i);\n    int err = vfs_rename(&c->ctx, &c->work, c->whiteout, &up, d->name, LINUX_RENAME_EXCHANGE);")]),
+    ("a remount shows who was hidden", "seccomp", "syscalls:^proc_options$", [(
+        "sentry/syscalls/fstype.c", "value_or(c, FS_HIDE, o->hide)", "value_or(c, FS_HIDE, PROC_HIDE_NOTHING)")]),
+    ("the leader that an exec replaces stays counted", "seccomp", "syscalls:^cgroups$", [(
+        "sentry/loader/exec.c", "cgroup_count(g, -1);  // the old one", "")]),
 ]
 
 

@@ -4,6 +4,7 @@
 // controller where it is to be had.
 #include "guest.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -202,6 +203,106 @@ TEST(into_cgroup) {
         args[10] = (uint64_t)dir;
         EXPECT_OK(rmdir(grp));
         EXPECT_ERRNO((int)syscall(SYS_clone3, args, sizeof args), ENODEV);
+        end_group();
+    }
+}
+
+// A full group of who makes a child is no matter to one that goes elsewhere.
+TEST(into_another_cgroup) {
+    in_tmpdir();
+    IN_CHILD {
+        own_group();
+        char other[700];
+        snprintf(other, sizeof other, "%s-other", grp);
+        ASSERT_OK(mkdir(other, 0755));
+        int dir = ASSERT_OK(open(other, O_RDONLY | O_DIRECTORY));
+        pid_t pid = fork();
+        if (pid == 0) {
+            uint64_t args[11] = {[0] = 0x200000000ull, [4] = SIGCHLD, [10] = (uint64_t)dir};
+            int bad = move(getpid(), grp) || put(grp, "pids.max", "1");
+            bad |= fork() == -1 && errno == EAGAIN ? 0 : 2;
+            pid_t one = (pid_t)syscall(SYS_clone3, args, sizeof args);
+            if (one == 0)
+                _exit(0);
+            bad |= one > 0 && waitpid(one, NULL, 0) == one ? 0 : 4;
+            _exit(bad);
+        }
+        EXPECT_EQ(wait_exit(pid), 0);
+        EXPECT_OK(rmdir(other));
+        end_group();
+    }
+}
+
+// Who removes what it lists meets every one, as rm -r and runtimes' clean-ups do.
+TEST(removed_while_listed) {
+    in_tmpdir();
+    IN_CHILD {
+        own_group();
+        enum { GROUPS = 300 };
+        char name[700];
+        for (int i = 0; i < GROUPS; i++) {
+            snprintf(name, sizeof name, "%s/a-name-of-some-length-%d", grp, i);
+            ASSERT_OK(mkdir(name, 0755));
+        }
+        int fd = ASSERT_OK(open(grp, O_RDONLY | O_DIRECTORY)), removed = 0;
+        char buf[2048];
+        for (long n; (n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0;)
+            for (long at = 0; at < n;) {
+                struct dirent64 *e = (struct dirent64 *)(buf + at);
+                if (*e->d_name == 'a')
+                    removed += unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0;
+                at += e->d_reclen;
+            }
+        EXPECT_EQ(removed, GROUPS);
+        close(fd);
+        end_group();
+    }
+}
+
+static void become(const char *role, const char *arg) {
+    char *argv[] = {guest.exe, (char *)role, (char *)arg, NULL};
+    execv(guest.exe, argv);
+}
+static void *exec_pauser(void *arg) {
+    pthread_t a;
+    pthread_create(&a, NULL, idle, NULL);
+    become("pauser", arg);
+    _exit(1);
+}
+ROLE(pauser) {
+    if (write(atoi(argv[2]), "x", 1) != 1)
+        return 1;
+    pause();
+    return 0;
+}
+ROLE(execs_in_a_thread) {
+    pthread_t a;
+    if (pthread_create(&a, NULL, exec_pauser, argv[2]))
+        return 1;
+    pause();
+    return 0;
+}
+// The one that is left after another thread than the leader has run a program is one.
+TEST(exec_by_a_thread) {
+    in_tmpdir();
+    IN_CHILD {
+        own_group();
+        int fds[2];
+        char number[16], c;
+        ASSERT_OK(pipe(fds));
+        snprintf(number, sizeof number, "%d", fds[1]);
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (move(getpid(), grp) == 0)
+                become("execs_in_a_thread", number);
+            _exit(1);
+        }
+        close(fds[1]);
+        EXPECT_EQ(read(fds[0], &c, 1), 1);
+        EXPECT_EQ(get_number(grp, "pids.current"), 1);
+        EXPECT_OK(put(grp, "cgroup.kill", "1"));
+        EXPECT_EQ(wait_exit(pid), -SIGKILL);
+        EXPECT_EQ(get_number(grp, "pids.current"), 0);
         end_group();
     }
 }

@@ -4,9 +4,12 @@
 #include "guest.h"
 
 #include <dirent.h>
+#include <linux/fs.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -320,6 +323,156 @@ TEST(in_a_user_namespace) {
         char v[4] = {0};
         EXPECT_EQ(getxattr("up/d2", "user.overlay.opaque", v, sizeof v), 1);
         EXPECT_EQ(names_in("m/d2"), 0);
+        EXPECT_OK(umount2("m", 0));
+    }
+}
+
+// Directories of root's, which a user lays below a directory of its own.
+static void as_user(void) {
+    ASSERT_OK(setresgid(4321, 4321, 4321));
+    ASSERT_OK(setresuid(4321, 4321, 4321));
+    ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+        SKIP("no user namespaces");
+    put_file("/proc/self/setgroups", "deny");
+    put_file("/proc/self/uid_map", "0 4321 1");
+    put_file("/proc/self/gid_map", "0 4321 1");
+    ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+}
+// What who mounts it may not see of a layer is not seen through the upper one's directories; and nobody's
+// files are copied up who has no number there (a set-uid program would come to a place of the user's choice).
+TEST(not_beyond_who_mounts) {
+    in_tmpdir();
+    chmod(".", 0755);
+    IN_CHILD {
+        own_mounts();
+        static const char *const dirs[] = {"low", "low/hidden", "low/seen", "up", "up/hidden", "work", "m"};
+        umask(022);
+        for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+            ASSERT_OK(mkdir(dirs[i], 0755));
+        put_file("low/hidden/f", "secret");
+        put_file("low/key", "secret");
+        put_file("low/tool", "tool");
+        ASSERT_OK(chmod("low/hidden", 0700));
+        ASSERT_OK(chmod("low/key", 0600));
+        ASSERT_OK(chmod("low/tool", 04755));
+        for (size_t i = 3; i < sizeof dirs / sizeof *dirs; i++)
+            ASSERT_OK(chown(dirs[i], 4321, 4321));
+        as_user();
+        ASSERT_OK(chdir(guest.tmpdir));
+        if (mount("overlay", "m", "overlay", 0, "lowerdir=low,upperdir=up,workdir=work,userxattr") == -1)
+            SKIP("no overlays in user namespaces");
+        EXPECT_TRUE(has("m/tool", "tool"));
+        EXPECT_ERRNO(open("m/key", O_RDONLY), EACCES);
+        EXPECT_ERRNO(open("m/hidden/f", O_RDONLY), EACCES);
+        EXPECT_TRUE(names_in("m/hidden") <= 0);
+        EXPECT_ERRNO(rename("m/key", "m/k2"), EOVERFLOW);
+        EXPECT_ERRNO(rename("m/tool", "m/t2"), EOVERFLOW);
+        EXPECT_ERRNO(access("up/k2", F_OK), ENOENT);
+        EXPECT_ERRNO(access("up/t2", F_OK), ENOENT);
+        EXPECT_EQ(names_in("up"), 1);
+    }
+}
+
+// A directory that cannot be removed after all still hides what it hid.
+TEST(whiteouts_stay) {
+    in_tmpdir();
+    IN_CHILD {
+        own_mounts();
+        make_dirs();
+        ASSERT_OK(mount("overlay", "m", "overlay", 0, ALL));
+        ASSERT_OK(unlink("m/dir/a"));
+        ASSERT_OK(unlink("m/dir/b"));
+        ASSERT_OK(mkdir("m/new", 0755));
+        int up = ASSERT_OK(open("up", O_RDONLY)), flags = FS_IMMUTABLE_FL;
+        if (ioctl(up, FS_IOC_SETFLAGS, &flags) == -1)
+            SKIP("no immutable directories on tmpfs");
+        EXPECT_ERRNO(rmdir("m/dir"), EPERM);
+        EXPECT_EQ(names_in("m/dir"), 0);
+        EXPECT_TRUE(rename("m/new", "m/dir") == -1);
+        EXPECT_EQ(names_in("m/dir"), 0);
+        flags = 0;
+        ASSERT_OK(ioctl(up, FS_IOC_SETFLAGS, &flags));
+        close(up);
+        EXPECT_OK(rename("m/new", "m/dir"));
+        EXPECT_EQ(names_in("m/dir"), 0);
+        EXPECT_ERRNO(access("m/new", F_OK), ENOENT);
+        EXPECT_OK(rmdir("m/dir"));
+        EXPECT_TRUE(is_whiteout("up/dir"));
+        EXPECT_OK(mkdir("m/new", 0755));
+        EXPECT_OK(rename("m/new", "m/dir"));
+        EXPECT_EQ(names_in("m/dir"), 0);
+        EXPECT_OK(umount2("m", 0));
+        EXPECT_TRUE(names_in("work/work") <= 1);
+    }
+}
+
+// Who reaches the working directory gives copies names while they are made, and has them looked up.
+TEST(copies_with_other_names) {
+    in_tmpdir();
+    IN_CHILD {
+        own_mounts();
+        make_dirs();
+        ASSERT_OK(mount("place", "up", "tmpfs", 0, "size=64m"));
+        ASSERT_OK(mkdir("up/u", 0755));
+        ASSERT_OK(mkdir("up/w", 0755));
+        char name[300];
+        for (int i = 0; i < 12; i++) {
+            snprintf(name, sizeof name, "low2/big%d", i);
+            int fd = ASSERT_OK(open(name, O_CREAT | O_WRONLY, 0644));
+            ASSERT_OK(ftruncate(fd, 2 << 20));
+            close(fd);
+        }
+        ASSERT_OK(mount("overlay", "m", "overlay", 0, "lowerdir=low2,upperdir=up/u,workdir=up/w"));
+        pid_t pid = fork();
+        for (int n = 0; pid == 0;) {
+            struct stat st;
+            DIR *d = opendir("up/w/work");
+            for (struct dirent *e; d && (e = readdir(d));) {
+                char other[32];
+                snprintf(name, sizeof name, "up/w/work/%s", e->d_name);
+                snprintf(other, sizeof other, "up/u/z%d", n);
+                if (*e->d_name != '#' || link(name, other) == -1)
+                    continue;
+                snprintf(other, sizeof other, "m/z%d", n++);
+                stat(other, &st);
+            }
+            if (d)
+                closedir(d);
+        }
+        for (int i = 0; i < 12; i++) {
+            snprintf(name, sizeof name, "m/big%d", i);
+            EXPECT_OK(chmod(name, 0600));
+        }
+        kill(pid, SIGKILL);
+        wait_exit(pid);
+        EXPECT_TRUE(has("m/below", "below"));
+        EXPECT_OK(umount2("m", 0));
+    }
+}
+
+// A name of a layer that is an overlay itself goes, and comes.
+TEST(of_overlays) {
+    in_tmpdir();
+    IN_CHILD {
+        own_mounts();
+        make_dirs();
+        ASSERT_OK(mkdir("up2", 0755));
+        ASSERT_OK(mkdir("work2", 0755));
+        ASSERT_OK(mkdir("m2", 0755));
+        ASSERT_OK(mount("overlay", "m", "overlay", 0, ALL));
+        ASSERT_OK(mount("overlay", "m2", "overlay", 0, "lowerdir=m,upperdir=up2,workdir=work2"));
+        EXPECT_EQ(names_in("m2/dir"), 2);
+        EXPECT_OK(unlink("m2/both"));
+        EXPECT_TRUE(has("m/both", "one"));
+        EXPECT_OK(rename("m2/dir/a", "m2/dir/c"));
+        EXPECT_TRUE(has("m2/dir/c", "a1"));
+        EXPECT_EQ(names_in("m2/dir"), 2);
+        EXPECT_OK(unlink("m2/d2/x"));
+        EXPECT_OK(rmdir("m2/d2"));
+        put_file("m2/both", "new");
+        EXPECT_TRUE(has("m2/both", "new"));
+        EXPECT_OK(umount2("m2", 0));
         EXPECT_OK(umount2("m", 0));
     }
 }

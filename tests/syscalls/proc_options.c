@@ -65,6 +65,9 @@ TEST(hidepid) {
         }
         ASSERT_OK(mount("proc", "p", "proc", 0, "hidepid=2,gid=77"));
         EXPECT_EQ(seen_by(4321, 77), 100);
+        ASSERT_OK(mount(NULL, "p", NULL, MS_REMOUNT, "gid=78"));  // the other is as it was
+        EXPECT_EQ(seen_by(4321, 77), ENOENT * 10 + ENOENT);
+        EXPECT_EQ(seen_by(4321, 78), 100);
         ASSERT_OK(mount(NULL, "p", NULL, MS_REMOUNT, "hidepid=0"));
         EXPECT_EQ(seen_by(4321, 4321), 100);
         ASSERT_OK(umount2("p", 0));
