@@ -19,7 +19,7 @@ struct op {
     uint64_t nr, args[6], expect;
 };
 struct slot {
-    uint64_t bases[2], place[3], flags, rax, set[2], nops;
+    uint64_t bases[2], place[3], hole[2], flags, rax, set[2], nops;
     struct op ops[32];
 };
 static volatile struct slot *my_slot(void) { return (volatile struct slot *)host.slots; }
@@ -63,8 +63,8 @@ static void in_a_child(void (*attack)(void)) {
     int status = wait_limited(pid, 20);
     if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED))
         escaped("status %#x", (unsigned)status);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-        _exit(2);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNJUDGED)
+        _exit(EXIT_UNJUDGED);
 }
 
 // The file is sealed by another process than the one that lies. Then nothing of it may change.
