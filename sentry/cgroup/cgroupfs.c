@@ -259,7 +259,7 @@ static int64_t read_file(struct file *f, struct uio *u, uint64_t off) {
     if (!n->file->show)
         return -LINUX_EINVAL;
     lock_nested(&o->lock);
-    int64_t r = off ? 0 : make_text(o, n);
+    int64_t r = off && o->text.len ? 0 : make_text(o, n);  // also where the first read is not at the start
     if (r == 0 && off < o->text.len) {
         size_t left = o->text.len - off;
         r = uio_to(u, o->text.buf + off, left < u->left ? left : u->left);

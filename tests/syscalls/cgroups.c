@@ -383,3 +383,12 @@ TEST(delegation) {
         end_group();
     }
 }
+
+TEST(first_read_within_the_text) {
+    char byte = 0;
+    int fd = open("/sys/fs/cgroup/cgroup.controllers", O_RDONLY);
+    if (fd < 0)
+        SKIP("no cgroup2 here");
+    EXPECT_EQ(pread(fd, &byte, 1, 1), 1);
+    close(fd);
+}
